@@ -1,0 +1,21 @@
+"""`loyalty export statements|entries` and `loyalty report`: what leaves the house."""
+
+from argparse import Namespace
+
+from loyalty.commands.terminal import output, say
+from loyalty.db import exports
+from loyalty.db.programme import check_ready
+from loyalty.monthly import check_reported
+from loyalty.rules.periods import display_period
+from loyalty.settings import settings
+
+
+def export(given: Namespace) -> int:
+    """Write statements or entries as CSV to the terminal or a file."""
+    check_ready()
+    with output(given.out) as out:
+        if given.table == "statements":
+            exports.export_statements(given.period, out)
+        else:
+            exports.export_entries(out)
+    return 0

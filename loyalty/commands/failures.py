@@ -1,0 +1,99 @@
+"""How a command fails: in one line on stderr that says what to do, with an exit code, never with a traceback.
+
+What nobody foresaw goes to LOYALTY_HOME/logs/errors.log: where in the code it happened and of what kind it was. The
+values at hand are left out, and so are texts of errors that may repeat them: they may be people's data.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loyalty.errors import ConfigurationError, LoyaltyError
+
+FAILED, INTERRUPTED = 1, 130
+LOG = Path("logs", "errors.log")
+_PACKAGE = Path(__file__).parents[2]
+_ABOUT_CODE = (AttributeError, ImportError, NameError, NotImplementedError)  # their texts hold names from the code only
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Run a command; its exit code, or that of its failure, which is told in one line (one for each mistake in a file)."""
+    try:
+        code = _finished(command)
+    except (LoyaltyError, ConfigurationError) as error:
+        code = _told(error.exit_code, *str(error).splitlines())
+    except BrokenPipeError:  # whoever read our output has enough of it
+        code = FAILED
+    except KeyboardInterrupt:
+        code = _told(INTERRUPTED, "interrupted; started again, it goes on where it ended")
+    except OSError as error:
+        code = _told(FAILED, ": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
+    except Exception as error:  # noqa: BLE001 - the last place where a traceback can be kept from the user
+        code = _told(FAILED, _unforeseen(error))
+    _silence()
+    return code
+
+
+def _finished(command: Callable[[], int]) -> int:
+    """The command's exit code once its output has left us; argparse ends --help by an exit of its own."""
+    try:
+        code = command()
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 0
+    sys.stdout.flush()
+    return code
+
+
+def _told(code: int, *lines: str) -> int:
+    for line in lines or ("failed",):
+        sys.stderr.write(f"loyalty: {line}\n")
+    return code
+
+
+def _silence() -> None:
+    """Keep the interpreter, which flushes once more as it ends, from complaining of a pipe that is closed."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _unforeseen(error: Exception) -> str:
+    kind = type(error).__name__
+    try:
+        log = _log(error)
+    except (OSError, ConfigurationError):
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return f"something unforeseen went wrong ({kind} in {_short(place.filename)}, line {place.lineno})"
+    return f"something unforeseen went wrong ({kind}); where, is in {log}"
+
+
+def _log(error: Exception) -> Path:
+    from loyalty.settings import settings  # noqa: PLC0415 - a quarter of a second that only failures pay
+
+    path = settings().home_folder / LOG
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as log:
+        log.write("".join(_trace(error)))
+    return path
+
+
+def _trace(error: BaseException) -> list[str]:
+    """The chain of errors, the first cause first: kinds and places, no values."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    lines = [*_trace(cause), "which led to\n"] if cause else [f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n"]
+    about = f": {error}" if isinstance(error, _ABOUT_CODE) else ""
+    state = getattr(error, "pgcode", None)
+    places = (
+        f"  {_short(place.filename)}, line {place.lineno}, in {place.name}\n"
+        for place in traceback.extract_tb(error.__traceback__)
+    )
+    return [*lines, f"{type(error).__qualname__}{about}{f' (SQLSTATE {state})' if state else ''}\n", *places]
+
+
+def _short(filename: str) -> str:
+    path = Path(filename)
+    return str(path.relative_to(_PACKAGE)) if path.is_relative_to(_PACKAGE) else path.name

@@ -1,0 +1,52 @@
+"""`loyalty import members|transactions|rates FILE.csv`."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from loyalty.commands.failures import FAILED
+from loyalty.commands.terminal import remark, say, say_json
+from loyalty.db.imports import ImportResult, Progress, import_members, import_rates, import_transactions
+from loyalty.db.programme import check_ready
+
+_IMPORTS = {"members": import_members, "transactions": import_transactions, "rates": import_rates}
+
+
+def load(given: Namespace) -> int:
+    """Import a file; bad rows are told and left out. 1 if there were rows and none could be taken."""
+    check_ready()
+    path = Path(given.file)
+    with _progress(path.name) as progress:
+        result = _IMPORTS[given.kind](path, progress=progress)
+    if given.json:
+        say_json(result)
+    else:
+        say(_summary(given.kind, result))
+    if result.ignored:
+        remark(f"loyalty: columns that nobody reads: {', '.join(result.ignored)}")
+    if result.rejected:
+        remark(f"loyalty: {result.rejected:,} rows rejected, with reasons in {result.rejected_path}")
+    return FAILED if result.nothing_loaded else 0
+
+
+def _summary(kind: str, result: ImportResult) -> str:
+    rejected = f", {result.rejected:,} rejected" if result.rejected else ""
+    loaded = f"{result.loaded:,} {kind} loaded" if result.loaded else "nothing new"
+    return f"{loaded}, {result.unchanged:,} unchanged{rejected} ({result.read:,} rows in {result.seconds:.1f} s)"
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Progress | None]:
+    """A progress bar for a person at a terminal, gone when the file is read."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415 - only a terminal pays for it
+    from rich.progress import BarColumn, DownloadColumn, Progress as Bar, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,184 @@
+"""What can be typed after `loyalty`, checked as far as that goes without a database. Imports nothing heavy: it must be quick."""
+
+import argparse
+import difflib
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, NoReturn
+
+from loyalty.errors import WrongUse
+from loyalty.rules.periods import parse_period
+
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?([Zz]|[+-]\d{2}:?\d{2})?)?")
+_LONGEST_NAME, _LONGEST_NOTE = 80, 500
+STATES = ("open", "approved", "rejected", "lapsed", "all")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are errors of ours, in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise WrongUse instead of printing the usage."""
+        raise WrongUse(f"{' '.join(message.split())} (see `{self.prog} --help`)")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Name the nearest command instead of all."""
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            nearest = difflib.get_close_matches(str(value), choices, n=1)
+            hint = f"did you mean {nearest[0]}?" if nearest else f"choose from {', '.join(choices)}"
+            raise WrongUse(f"{_shown(str(value))} is not known here: {hint} (see `{self.prog} --help`)")
+
+
+def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read a command line; `command` names what to do, such as "rules show". Raises WrongUse, or exits after --help."""
+    given = _parser().parse_args(arguments)
+    if given.command == "reviews":
+        _check_decision(given)
+    if given.command == "close" and given.rules and not given.simulate:
+        raise WrongUse("--rules are candidate rules: they can only be simulated, with --simulate")
+    if given.command == "backfill" and given.reviews == "approve" and not given.by:
+        raise WrongUse("reviews are approved in somebody's name: say whose with --by NAME")
+    return given
+
+
+def _check_decision(given: argparse.Namespace) -> None:
+    if given.action == "list":
+        return
+    if not given.ids:
+        raise WrongUse(f"say which reviews to {given.action}: `loyalty reviews list` shows their numbers")
+    if not given.by:
+        raise WrongUse("a review is decided in somebody's name: say whose with --by NAME")
+    if given.action == "reject" and not given.note:
+        raise WrongUse("a review is rejected for a reason: give it with --note TEXT")
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="loyalty",
+        description="Customer loyalty programme management on PostgreSQL.",
+        epilog="Settings come from the environment: `loyalty settings` lists them.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    _add_programme(commands)
+    _add_month(commands)
+    _add_members(commands)
+    _add_surroundings(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, about: str, *, json: bool = False) -> argparse.ArgumentParser:
+    """A command; `about` stands in the list and above its own help."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=about, description=f"{about[0].upper()}{about[1:]}.", allow_abbrev=False
+    )
+    if json:
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    return parser
+
+
+def _add_programme(commands: Any) -> None:
+    _command(commands, "migrate", "make or upgrade the database")
+    rules = _command(commands, "rules", "show, check or apply the rules of the programme")
+    actions = rules.add_subparsers(metavar="ACTION", dest="action", required=True)
+    show = _command(actions, "show", "print the rules in force as TOML", json=True)
+    show.add_argument("--period", type=parse_period, metavar="YYYY-MM", help="of that month instead of the present one")
+    check = _command(actions, "check", "find the mistakes of a rules file")
+    check.add_argument("file", metavar="FILE")
+    put = _command(actions, "apply", "put the rules of a file in force from a month on")
+    put.add_argument("file", metavar="FILE")
+    put.add_argument("--from", dest="from_period", type=parse_period, metavar="YYYY-MM", required=True)
+    put.add_argument("--by", type=_name, metavar="NAME", default="operator", help="in whose name they are kept")
+    load = _command(commands, "import", "load members, transactions or exchange rates from CSV", json=True)
+    load.add_argument("kind", choices=("members", "transactions", "rates"), metavar="members|transactions|rates")
+    load.add_argument("file", metavar="FILE.csv", help="may be compressed: FILE.csv.gz")
+
+
+def _add_month(commands: Any) -> None:
+    close = _command(commands, "close", "close a month: points, tiers, rewards, reviews, messages, reports", json=True)
+    close.add_argument("period", type=_period_text, metavar="YYYY-MM")
+    close.add_argument("--simulate", action="store_true", help="only compute what would change, and leave nothing behind")
+    close.add_argument("--rules", metavar="FILE", help="simulate under the rules of this file")
+    close.add_argument("--no-notify", dest="notify", action="store_false", help="queue no messages")
+    backfill = _command(commands, "backfill", "close past months in order; no messages unless told")
+    backfill.add_argument("first", type=_period_text, metavar="FIRST")
+    backfill.add_argument("last", type=_period_text, metavar="LAST")
+    backfill.add_argument("--reviews", choices=("hold", "approve"), default="hold", metavar="hold|approve")
+    backfill.add_argument("--by", type=_name, metavar="NAME", help="in whose name reviews are approved")
+    backfill.add_argument("--notify", action="store_true", help="queue messages to members")
+    expire = _command(commands, "expire", "record points, vouchers and reviews whose time is over")
+    expire.add_argument("--as-of", type=_instant, metavar="INSTANT", help="up to then instead of now")
+    _command(commands, "notify", "deliver the messages that wait")
+    reviews = _command(commands, "reviews", "list or decide the upgrades that wait for a manager", json=True)
+    reviews.add_argument("action", choices=("list", "approve", "reject"), metavar="list|approve|reject")
+    reviews.add_argument("ids", nargs="*", type=_number, metavar="ID")
+    reviews.add_argument("--state", choices=STATES, default="open", help="which to list (open unless told)")
+    reviews.add_argument("--by", type=_name, metavar="NAME", help="who decides")
+    reviews.add_argument("--note", type=_note, metavar="TEXT", default="", help="why")
+
+
+def _add_members(commands: Any) -> None:
+    member = _command(commands, "member", "show a member: statement, lots, vouchers", json=True)
+    member.add_argument("customer_id", metavar="CUSTOMER_ID")
+    member.add_argument("--as-of", type=_instant, metavar="INSTANT", help="as it was, or will be, then")
+    member.add_argument("--why", action="store_true", help="trace every point to its cause")
+    export = _command(commands, "export", "write statements or entries as CSV")
+    tables = export.add_subparsers(metavar="TABLE", dest="table", required=True)
+    statements = _command(tables, "statements", "write the statements of a closed month")
+    statements.add_argument("period", type=parse_period, metavar="YYYY-MM")
+    entries = _command(tables, "entries", "write all entries of the ledger")
+    for each in (statements, entries):
+        each.add_argument("--out", metavar="FILE.csv", help="into a file instead of the terminal")
+    report = _command(commands, "report", "write a month's report as one HTML file")
+    report.add_argument("period", type=parse_period, metavar="YYYY-MM")
+    report.add_argument("--out", metavar="FILE.html", help="instead of one in LOYALTY_HOME/reports")
+    _command(commands, "verify", "prove the books: every check must find nothing", json=True)
+
+
+def _add_surroundings(commands: Any) -> None:
+    demo = _command(commands, "demo", "load the demo data set")
+    demo.add_argument("--run", action="store_true", help="and close its year: the main job of `make run`")
+    _command(commands, "stop", "stop the embedded database of this LOYALTY_HOME")
+    _command(commands, "settings", "list the settings with their values", json=True)
+
+
+def _period_text(text: str) -> str:
+    """A month as it was typed, once it is seen to be one: flows take it as text."""
+    parse_period(text)
+    return text
+
+
+def _instant(text: str) -> datetime:
+    """An ISO 8601 date or date and time; without an offset it is the programme's own time."""
+    try:
+        if _INSTANT.fullmatch(text):
+            return datetime.fromisoformat(text.upper())
+    except ValueError:
+        pass  # no such day or hour: told below like every other word
+    example = date(2026, 11, 1)
+    raise WrongUse(f"an instant is an ISO 8601 date or time such as {example} or {example}T09:00:00Z, not {_shown(text)}")
+
+
+def _name(text: str) -> str:
+    if not text.strip() or len(text) > _LONGEST_NAME or "@" in text or not text.isprintable():
+        raise WrongUse(f"a name is a handle of 1 to {_LONGEST_NAME} letters, such as anna, and no e-mail address")
+    return text.strip()
+
+
+def _note(text: str) -> str:
+    if len(text) > _LONGEST_NOTE or not text.replace("\n", " ").isprintable():
+        raise WrongUse(f"a note is a text of at most {_LONGEST_NOTE} characters")
+    return text.strip()
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise WrongUse(f"a review is named by its number, such as 12, not {_shown(text)}")
+    return int(text)
+
+
+def _shown(text: str) -> str:
+    """What was typed, made short and harmless."""
+    return '"' + "".join(symbol if symbol.isprintable() else "?" for symbol in text[:40]) + '"'

@@ -1,0 +1,360 @@
+"""The close of a period, and the moves that a manager's decision brings: who may, what it needs, and each step's statements.
+
+The order of things is the flow's; what a step means is its SQL's. Here is what both need: the lock, the run, the
+terms of the rules, the marks, and the transactions.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, text
+
+from loyalty.db.engine import connect, transaction
+from loyalty.db.locks import advisory_lock
+from loyalty.db.rules_versions import discard
+from loyalty.db.statements import parameters, run
+from loyalty.errors import Refused, WorkLost
+from loyalty.rules.periods import display_period, following
+
+Reviews = Literal["hold", "approve"]
+
+COMPUTED = (
+    "retrieve_customer_profile",
+    "get_recent_transactions",
+    "calculate_total_monthly_spend",
+    "calculate_loyalty_points_earned",
+    "determine_tier_eligibility",
+)  # steps 1 to 5: into the run's working tables, a batch at a time, each with its mark
+_WRITTEN = dict(
+    zip(COMPUTED, ("work_profiles", "work_transactions", "work_spend", "work_points", "work_tiers"), strict=True)
+)
+RANGE = 20_000  # members committed at once, so that tills never wait for a million rows
+MOVING = (
+    "update_loyalty_tier",
+    "create_reward_voucher",
+    "verify_physical_gift_dispatch",
+    "send_tier_upgrade_notification",
+)  # steps 7, 8, 10, 11: what an approved upgrade takes
+SIMULATION_LOCK = 7_031_002  # with a run's number: that simulation is alive
+SIMULATION_BEGINS = 7_031_003  # held while a simulation has its run, but not yet that lock
+_LOCK = 7_031_001  # the advisory lock of closing: one close at a time in a database
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The members with first <= member_no < stop."""
+
+    first: int
+    stop: int
+
+    def ranges(self) -> Iterator["Batch"]:
+        """Cut the batch into ranges that are committed one by one."""
+        for first in range(self.first, self.stop, RANGE):
+            yield Batch(first, min(first + RANGE, self.stop))
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Moves that take effect at one instant: what steps 7, 8, 10 and 11 need. `period` is None for decided reviews."""
+
+    period: date | None
+    moved_at: datetime
+    recorded_at: datetime
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close(Moves):
+    """A close under way, or simulated: the terms of its rules and its run's number. Instants are UTC.
+
+    `moved_at` and `as_of` are the end of the period; `expires_at` is None where points never expire.
+    """
+
+    period: date
+    run_no: int
+    starts_at: datetime
+    as_of: datetime
+    shortfall: str
+    spend_window: str
+    available_at: datetime
+    expires_at: datetime | None
+    pending_slots: int
+    reviews: Reviews
+    decided_by: str | None
+    notify: bool
+    simulated: bool
+    closed: bool
+    candidate: int | None
+    members: Batch
+
+    def batches(self, wanted: int) -> list[Batch]:
+        """Cut the members into at most so many batches of equal width, in whole ranges."""
+        width = max(RANGE, -(-(self.members.stop - self.members.first) // wanted))
+        width = -(-width // RANGE) * RANGE if width > RANGE else width
+        return [
+            Batch(first, min(first + width, self.members.stop))
+            for first in range(self.members.first, self.members.stop, width)
+        ]
+
+
+@contextmanager
+def closing_lock() -> Iterator[None]:
+    """Hold the one lock of closing; waits for another close. The server frees it when the process dies."""
+    with connect() as connection, advisory_lock(connection, _LOCK):
+        yield
+
+
+def check_order(connection: Connection, period: date, *, now: datetime) -> bool:
+    """Whether the period is to be closed: False if it is closed. Raises Refused out of order or before its end."""
+    found = run(connection, "closing/find_period", period=period).one()
+    if found.state == "closed" or (found.oldest_closed and period < found.oldest_closed):
+        return False
+    if found.ends_at > now:
+        raise Refused(f"{display_period(period)} has not ended by the programme clock: it can be simulated, not closed")
+    earliest = found.closing or (following(found.newest_closed) if found.newest_closed else found.first_booked)
+    if earliest is not None and earliest < period:
+        raise Refused(f"{display_period(earliest)} is still open: close it before {display_period(period)}")
+    return True
+
+
+def begin(
+    period: date, *, reviews: Reviews, decided_by: str | None, notify: bool, recorded_at: datetime
+) -> Close | None:
+    """Start or restart the close of a period; None if it is closed. The caller holds `closing_lock`.
+
+    Raises Refused out of order or before the period's end (by `recorded_at`, the programme clock's now).
+    """
+    with transaction() as connection:
+        if not check_order(connection, period, now=recorded_at):
+            return None
+        connection.execute(text("select loyalty.ensure_period(:period)"), {"period": period})
+        connection.execute(text("select loyalty.ensure_statements(:period)"), {"period": period})
+    with transaction() as connection:
+        run(connection, "closing/begin_closing", period=period)
+        drop_dead_runs(connection, closing=True)
+    close = open_run(period, reviews=reviews, decided_by=decided_by, notify=notify, recorded_at=recorded_at)
+    with transaction() as connection:
+        run(
+            connection,
+            "closing/record_close",
+            period=period,
+            version=close.version,
+            reviews=reviews,
+            approved_by=decided_by,
+            notify=notify,
+            started_at=recorded_at,
+        )
+    expire_points(close.members, as_of=close.as_of, recorded_at=recorded_at, closing=period)
+    return close
+
+
+def expire_points(
+    members: Batch, *, as_of: datetime, recorded_at: datetime, closing: date | None = None
+) -> tuple[int, int]:
+    """Record what expired up to `as_of`, a range of members at a time; the number of lots, and their points.
+
+    `closing` is the period being closed, which still takes what expired in it.
+    """
+    lots = points = 0
+    for part in members.ranges():
+        with transaction() as connection:
+            done = run(
+                connection,
+                "ledger/expire_lots",
+                first_member=part.first,
+                stop_member=part.stop,
+                as_of=as_of,
+                recorded_at=recorded_at,
+                closing=closing,
+            ).one()
+        lots, points = lots + done.lots, points + done.points
+    return lots, points
+
+
+def open_run(  # noqa: PLR0913 - the terms of a run, all by name
+    period: date,
+    *,
+    recorded_at: datetime,
+    reviews: Reviews = "hold",
+    decided_by: str | None = None,
+    notify: bool = False,
+    simulated: bool = False,
+    candidate: int | None = None,
+) -> Close:
+    """Make a run's working tables and read the terms of the rules in force for the period, or of a candidate version."""
+    with transaction() as connection:
+        see_candidate(connection, candidate)
+        bounds = run(connection, "closing/find_period", period=period).one()
+        terms = run(connection, "closing/find_terms", period=period).one()
+        run_no = run(
+            connection,
+            "closing/open_run",
+            period=period,
+            simulated=simulated,
+            candidate=candidate,
+            started_at=recorded_at,
+        ).scalar_one()
+    return Close(
+        period=period,
+        moved_at=bounds.ends_at,
+        recorded_at=recorded_at,
+        version=terms.version,
+        run_no=run_no,
+        starts_at=bounds.starts_at,
+        as_of=bounds.ends_at,
+        shortfall=terms.shortfall,
+        spend_window=terms.spend_window,
+        available_at=terms.available_at,
+        expires_at=terms.expires_at,
+        pending_slots=terms.pending_slots,
+        reviews=reviews,
+        decided_by=decided_by,
+        notify=notify,
+        simulated=simulated,
+        closed=bounds.state == "closed",
+        candidate=candidate,
+        members=Batch(terms.first_member, terms.stop_member),
+    )
+
+
+def see_candidate(connection: Connection, version: int | None) -> None:
+    """Let this transaction, and no other, see a candidate version of the rules as if it were in force."""
+    if version is not None:
+        connection.execute(text("select set_config('loyalty.candidate', :version, true)"), {"version": str(version)})
+
+
+def run_step(name: str, moves: Moves, batch: Batch) -> int:
+    """Run the statement sql/steps/NAME.sql for a batch; the rows it wrote. Again is safe, as its header says."""
+    if name in COMPUTED:
+        assert isinstance(moves, Close)
+        return _compute(name, moves, batch)
+    if name == "update_customer_points_balance":
+        assert isinstance(moves, Close)
+        return sum(_post(moves, part) for part in batch.ranges())
+    written = 0
+    for part in batch.ranges():
+        with transaction() as connection:
+            if name == "assign_loyalty_manager_review":  # what nobody decided in time may be asked again
+                _run(connection, "reviews/lapse_overdue", moves, part)
+            written += _run(connection, f"steps/{name}", moves, part)
+    return written
+
+
+def _compute(name: str, close: Close, batch: Batch) -> int:
+    """One of the steps 1 to 5: the batch and its mark in one transaction; a batch marked already is not done again."""
+    with transaction() as connection:
+        see_candidate(connection, close.candidate)
+        done = _mark(connection, name, close, batch)
+        if done is not None:
+            return done
+        before = COMPUTED.index(name) - 1
+        if before >= 0:
+            _require_mark(connection, COMPUTED[before], close, batch)
+        rows = _run(connection, _source(name, close), close, batch)
+        _set_mark(connection, name, close, batch, rows)
+    with transaction() as connection:  # the next step's plan needs to know how many rows there are now
+        connection.execute(text(f"analyze (skip_locked) loyalty.{_WRITTEN[name]}"))
+    return rows
+
+
+def _post(close: Close, part: Batch) -> int:
+    """Step 6 for a range: take-backs and other debits, then credits with statements and accounts, then debts; one transaction."""
+    with transaction() as connection:
+        _require_mark(connection, COMPUTED[-1], close, part)
+        locked = run(connection, "ledger/lock_accounts", **_chosen("ledger/lock_accounts", close, part)).one()
+        for rank in range(1, locked.last_rank + 1):
+            _run(connection, "ledger/take_points", close, part, rank=rank)
+        # All that the statement joins is one range of members, in order. Rows of this transaction are in no statistics,
+        # so the planner may take them for none and loop over them; without loops it hashes.
+        connection.execute(text("set local enable_nestloop = off"))
+        rows = _run(connection, "steps/update_customer_points_balance", close, part)
+        connection.execute(text("set local enable_nestloop = on"))
+        if locked.accounts:
+            _run(connection, "ledger/pay_debts", close, part)
+        _set_mark(connection, "update_customer_points_balance", close, part, rows)
+        return rows
+
+
+def finish(close: Close, *, finished_at: datetime) -> None:
+    """End the close: digests, state closed, working tables dropped. Raises WorkLost if a step's mark is missing."""
+    with transaction() as connection:
+        for part in close.members.ranges():
+            _require_mark(connection, "update_customer_points_balance", close, part)
+        run(connection, "closing/finish_close", period=close.period, finished_at=finished_at)
+    drop_run(close.run_no)
+
+
+def apply_moves(connection: Connection, moves: Moves, batch: Batch) -> None:
+    """The steps that follow an approved upgrade: 7, 8, 10 and 11, by the very statements of a close, in the caller's transaction."""
+    for name in MOVING:
+        _run(connection, f"steps/{name}", moves, batch)
+
+
+def drop_run(run_no: int) -> None:
+    """Drop a run's working tables."""
+    with transaction() as connection:
+        connection.execute(text("select loyalty.drop_run(:run_no)"), {"run_no": run_no})
+
+
+def drop_dead_runs(connection: Connection, *, closing: bool) -> None:
+    """Drop what runs left behind whose process died; `closing`: the caller holds the lock of closing, so no close is alive.
+
+    Waits for a simulation that is just beginning, and so has no lock of its own yet.
+    """
+    connection.execute(text("select pg_advisory_xact_lock(:beginning)"), {"beginning": SIMULATION_BEGINS})
+    for dead in run(connection, "closing/find_dead_runs", simulation_lock=SIMULATION_LOCK, closing=closing).all():
+        connection.execute(text("select loyalty.drop_run(:run_no)"), {"run_no": dead.run_no})
+        if dead.candidate is not None:
+            discard(connection, dead.candidate)
+
+
+def _chosen(name: str, moves: Moves, batch: Batch, **more: Any) -> dict[str, Any]:
+    """What a statement's header asks for, of all that the moves and the batch can give."""
+    known = asdict(moves) | {"first_member": batch.first, "stop_member": batch.stop} | more
+    return {wanted: known[wanted] for wanted in parameters(name)}
+
+
+def _run(connection: Connection, name: str, moves: Moves, batch: Batch, **more: Any) -> int:
+    return run(connection, name, **_chosen(name, moves, batch, **more)).rowcount
+
+
+def _source(name: str, close: Close) -> str:
+    """The step's statement; a simulation of a closed period opens it as it was."""
+    if name == COMPUTED[0] and close.closed:
+        return f"simulation/{name}_as_it_was"
+    return f"steps/{name}"
+
+
+def _mark(connection: Connection, step: str, close: Close, batch: Batch) -> int | None:
+    found = run(
+        connection,
+        "closing/find_mark",
+        run_no=close.run_no,
+        step=step,
+        first_member=batch.first,
+        stop_member=batch.stop,
+    )
+    rows: int | None = found.scalar_one_or_none()
+    return rows
+
+
+def _set_mark(connection: Connection, step: str, close: Close, batch: Batch, rows: int) -> None:
+    run(
+        connection,
+        "closing/mark_step",
+        run_no=close.run_no,
+        step=step,
+        first_member=batch.first,
+        stop_member=batch.stop,
+        rows=rows,
+    )
+
+
+def _require_mark(connection: Connection, step: str, close: Close, batch: Batch) -> None:
+    if _mark(connection, step, close, batch) is None:
+        raise WorkLost(
+            f"the working rows of {step} are gone (did the database crash?): start {display_period(close.period)} again"
+        )

@@ -1,0 +1,168 @@
+"""The way into the database: one engine per URL, and the driver's errors turned into ours, here only."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from loyalty.db import embedded
+from loyalty.errors import BadInput, ConfigurationError, LoyaltyError, Refused, Unavailable, WorkLost
+from loyalty.settings import settings
+
+SCHEMA = "loyalty"
+OLDEST_SERVER = 150000  # as the driver counts: 15.0
+_SETTING = "LOYALTY_DATABASE_URL"
+_OPTIONS = f"-c search_path={SCHEMA} -c timezone=UTC -c jit=off"
+
+# Our SQL functions raise LY001 and so on for a refusal, LYB.. for wrong data, LYW.. for lost working tables.
+_OWN_STATES: dict[str, type[LoyaltyError]] = {"LYB": BadInput, "LYW": WorkLost}
+_CONFLICTS = {"40001", "40P01"}  # serialization failure, deadlock: the same again will do
+_NOT_MIGRATED = {"42P01", "3F000"}  # no such table, no such schema
+_VALUES = ("22", "23")  # classes whose texts repeat the row's values, so people's data
+
+_engines: dict[str, Engine] = {}
+_making = threading.Lock()
+
+
+def engine() -> Engine:
+    """The engine of LOYALTY_DATABASE_URL, or of the embedded server, which it starts.
+
+    Raises ConfigurationError when the URL is none, Unavailable when the embedded server can't be started.
+    """
+    given = settings().database_url
+    key = given.get_secret_value() if given else f"embedded:{settings().home_folder}"
+    with _making:
+        if key not in _engines:
+            _engines[key] = _make(_parse(key) if given else make_url(embedded.start()))
+        return _engines[key]
+
+
+@contextmanager
+def connect() -> Iterator[Connection]:
+    """A connection; what is not committed is rolled back at the end. Raises what `translated` says."""
+    with translated(), _open() as connection:
+        yield connection
+
+
+@contextmanager
+def transaction() -> Iterator[Connection]:
+    """A connection in a transaction, committed at the end, rolled back on any error."""
+    with connect() as connection, connection.begin():
+        yield connection
+
+
+def dispose() -> None:
+    """Close every pooled connection of this process and forget the engines."""
+    with _making:
+        for made in _engines.values():
+            made.dispose()
+        _engines.clear()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into ours.
+
+    Raises Unavailable for a lost or refused connection, a deadlock or a serialization failure; Refused,
+    BadInput or WorkLost for what our own SQL functions raise; LoyaltyError for the rest.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        raise _ours(error.orig or error) from _cause(error.orig, error)
+    except psycopg2.Error as error:  # from a bare cursor, as COPY needs one
+        raise _ours(error) from _cause(error, error)
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Whether the same call may work in a moment: what the driver calls operational, deadlocks, conflicts."""
+    if isinstance(error, Unavailable | psycopg2.OperationalError | psycopg2.InterfaceError):
+        return True
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or (error.orig is not None and is_retryable(error.orig))
+    return isinstance(error, psycopg2.Error) and error.pgcode in _CONFLICTS
+
+
+def _open() -> Connection:
+    """Connect; an embedded server that somebody stopped meanwhile is started again, once."""
+    try:
+        return engine().connect()
+    except DBAPIError as error:
+        if settings().database_url is not None or not isinstance(error.orig, psycopg2.OperationalError):
+            raise
+    dispose()
+    return engine().connect()
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(
+            _SETTING, "is not a URL such as postgresql://user:password@host:5432/name"
+        ) from None  # the cause repeats the URL, and with it the password
+    return parsed
+
+
+def _make(url: URL) -> Engine:
+    """An engine on psycopg2. SQLAlchemy's own texts must not show parameters: they may be people's data."""
+    options = " ".join(filter(None, [_first(url.query.get("options")), _OPTIONS]))
+    made = create_engine(
+        url.set(drivername="postgresql+psycopg2").difference_update_query(["options"]),
+        connect_args={"options": options, "connect_timeout": 10, **_defaults(url)},
+        pool_pre_ping=True,
+        pool_size=16,
+        max_overflow=16,
+        hide_parameters=True,
+    )
+    event.listen(made, "connect", _check_version)
+    return made
+
+
+def _defaults(url: URL) -> dict[str, str]:
+    """What we say of ourselves unless the URL does."""
+    return {} if "application_name" in url.query else {"application_name": "loyalty"}
+
+
+def _first(value: str | tuple[str, ...] | None) -> str:
+    return " ".join(value) if isinstance(value, tuple) else value or ""
+
+
+def _check_version(connection: Any, _record: Any) -> None:
+    if connection.server_version < OLDEST_SERVER:
+        major = connection.server_version // 10000
+        raise Unavailable(f"the database server is PostgreSQL {major}; it must be 15 or newer")
+
+
+def _ours(error: BaseException) -> Exception:
+    """Our error for one of the driver's."""
+    state = getattr(error, "pgcode", None) or ""
+    said = str(error).strip().partition("\n")[0]
+    if isinstance(error, psycopg2.Error) and state.startswith("LY"):
+        return _OWN_STATES.get(state[:3], Refused)(error.diag.message_primary or state)
+    if isinstance(error, psycopg2.Error) and state.startswith(_VALUES):
+        return LoyaltyError(f"the database refused a row: {_place(error)}")
+    if isinstance(error, psycopg2.ProgrammingError) and "dsn" in said:
+        return ConfigurationError(_SETTING, f"can't be used: {said}")
+    if is_retryable(error):
+        return Unavailable(f"the database can't be reached, or ended the work: {said}")
+    if state in _NOT_MIGRATED:
+        return Refused(f"the database lacks something ({said}): run `loyalty migrate`")
+    return LoyaltyError(f"the database refused a statement: {said}")
+
+
+def _cause(driver: BaseException | None, error: Exception) -> Exception | None:
+    """The foreign error, to be kept, unless its text repeats values."""
+    state = getattr(driver, "pgcode", None) or ""
+    return None if state.startswith(_VALUES) else error
+
+
+def _place(error: psycopg2.Error) -> str:
+    """Where the row was refused, in names of ours, without a value of it."""
+    diag = error.diag
+    told = {"constraint": diag.constraint_name, "table": diag.table_name, "column": diag.column_name}
+    return ", ".join([f"SQLSTATE {error.pgcode}", *(f"{what} {name}" for what, name in told.items() if name)])

@@ -1,0 +1,58 @@
+"""Members: who they are, by customer_id. What a file leaves out or empty stays as it is."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from loyalty import clock
+from loyalty.db.imports.csv_file import Columns
+from loyalty.db.imports.parts import ImportResult, Kind, Progress, run_import, settled
+from loyalty.db.imports.session import Session
+from loyalty.db.statements import run
+
+COLUMNS = Columns(
+    required=("customer_id",),
+    optional=(
+        "email",
+        "phone",
+        "first_name",
+        "last_name",
+        "birthday",
+        "joined_on",
+        "time_zone",
+        "language",
+        "email_consent",
+        "sms_consent",
+    ),
+)
+
+
+def import_members(path: Path | str, *, progress: Progress | None = None) -> ImportResult:
+    """Enrol or change the members of a CSV file.
+
+    Raises BadInput when the file can't be read, Refused when there is no programme, Unavailable without a database.
+    """
+    return run_import(_KIND, Path(path), progress)
+
+
+def _apply(own: Session) -> None:
+    tomorrow = (own.programme.as_of + timedelta(days=1)).date()
+    run(own.connection, "imports/judge_members", tomorrow=tomorrow)
+    run(own.connection, "imports/fold_members")
+    run(own.connection, "imports/analyze_members")
+    settled(own, lambda _: _record(own))
+
+
+def _record(own: Session) -> None:
+    run(own.connection, "imports/compare_members")
+    run(own.connection, "imports/update_members")
+    run(own.connection, "imports/enrol_members", enrolled_at=clock.now(), tier_no=own.programme.first_tier)
+
+
+_KIND = Kind(
+    name="members",
+    columns=COLUMNS,
+    tally="imports/tally_members",
+    keep_rejects="imports/keep_rejects_of_members",
+    clear="imports/clear_members",
+    apply=_apply,
+)

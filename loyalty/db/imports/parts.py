@@ -1,0 +1,141 @@
+"""The run of an import: part by part, each in a transaction of its own, good rows in, bad rows told."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from loyalty.db.engine import connect
+from loyalty.db.imports.csv_file import Columns, CsvFile
+from loyalty.db.imports.rejected import rejected_path, write_rejected
+from loyalty.db.imports.session import Session, session
+from loyalty.db.statements import run
+from loyalty.errors import Unavailable
+
+PART_ROWS = 300_000  # of one transaction: periods are held shared for the last seconds of it
+VACUUM_FROM = 20_000  # recorded rows from which the planner has to be told
+
+_MEETINGS = 20  # so many times in a row somebody else may have recorded the same row at the same moment
+_MET = {"23505", "40P01", "40001"}  # unique violation, deadlock, serialization failure
+
+Progress = Callable[[int, int], None]
+"""Called now and then with the bytes of the file that are read, and those it has."""
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """How an import went: `read` = `loaded` + `unchanged` + `rejected` rows, and the columns that nobody reads."""
+
+    read: int
+    loaded: int
+    unchanged: int
+    rejected: int
+    rejected_path: Path | None
+    seconds: float
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def nothing_loaded(self) -> bool:
+        """Whether there were rows and none of them could be taken: a failure."""
+        return self.read > 0 and self.loaded + self.unchanged == 0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: its name and statements in SQL, its columns, and what is done with a part and at the end."""
+
+    name: str
+    columns: Columns
+    tally: str
+    keep_rejects: str
+    clear: str
+    apply: Callable[[Session], None]
+    finish: Callable[[Session], "Tally"] | None = None
+
+
+@dataclass
+class Tally:
+    """Rows so far."""
+
+    loaded: int = 0
+    unchanged: int = 0
+
+    def add(self, other: "Tally") -> None:
+        """Count the other's rows too."""
+        self.loaded += other.loaded
+        self.unchanged += other.unchanged
+
+
+def run_import(kind: Kind, path: Path, progress: Progress | None) -> ImportResult:
+    """Import a file. Raises BadInput when it can't be read, Refused when there is no programme."""
+    started = time.monotonic()
+    file = CsvFile(path, kind.columns)
+    tally = Tally()
+    read = staged = 0
+    with session(kind.name, file.header) as own:
+        for block in file.blocks():
+            own.stage(block)
+            read, staged = read + block.rows, staged + block.rows
+            if progress:
+                progress(block.position, file.size)
+            if staged >= PART_ROWS:
+                tally.add(_apply(kind, own))
+                staged = 0
+        tally.add(_apply(kind, own))
+        if kind.finish:
+            tally.add(kind.finish(own))
+        rejected = write_rejected(file, own.connection)
+    if tally.loaded >= VACUUM_FROM:
+        _vacuum()
+    if progress:
+        progress(file.size, file.size)
+    return ImportResult(
+        read=read,
+        loaded=tally.loaded,
+        unchanged=tally.unchanged,
+        rejected=rejected,
+        rejected_path=rejected_path(path) if rejected else None,
+        seconds=time.monotonic() - started,
+        ignored=file.header.ignored,
+    )
+
+
+def _apply(kind: Kind, own: Session) -> Tally:
+    kind.apply(own)
+    return finish_part(kind, own)
+
+
+def finish_part(kind: Kind, own: Session) -> Tally:
+    """Count a part that is applied, keep its reasons, commit it and make room for the next."""
+    found = run(own.connection, kind.tally).one()
+    run(own.connection, kind.keep_rejects)
+    run(own.connection, kind.clear)
+    own.connection.commit()
+    return Tally(found.loaded, found.unchanged)
+
+
+def settled(own: Session, work: Callable[[bool], None]) -> None:
+    """Do the work, again from its start when a row of it turns out to be recorded, by an earlier import or just now.
+
+    The work is told whether to look for such rows first. That costs a tenth of the time and mostly finds none, so the
+    first attempt does without: a unique constraint tells. From then on every part looks. Who looked too early, since
+    somebody else records the same rows at the same moment, looks again. Raises Unavailable when that never ends.
+    """
+    for _ in range(_MEETINGS):
+        try:
+            with own.connection.begin_nested():
+                work(own.looks)
+        except DBAPIError as error:
+            if getattr(error.orig, "pgcode", None) not in _MET:
+                raise
+            own.looks = True
+        else:
+            return
+    raise Unavailable("others keep recording the same rows at the same moment: import the file again")
+
+
+def _vacuum() -> None:
+    with connect() as connection:
+        run(connection.execution_options(isolation_level="AUTOCOMMIT"), "imports/vacuum")

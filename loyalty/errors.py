@@ -1,0 +1,60 @@
+"""Errors, typed by what the caller can do about them.
+
+A class says what to do next, the message says what happened, in one line that is safe to print and to log: it
+never holds an e-mail address, a phone number, a name or a password. The foreign error stays as `__cause__`.
+
+    LoyaltyError            anything this product reports; the command exits 1
+    ├── Refused             the state forbids it: decide something else (order of closing, a decided review)
+    ├── BadInput            the data, the file or the rule given is wrong: mend it
+    ├── Unavailable         a server can't be reached or started: try again
+    ├── WorkLost            work done so far is gone: start the same thing again
+    └── WrongUse            the arguments make no sense; the command exits 2
+    ConfigurationError      outside that root: nobody who handles a failed month may swallow a wrong setting
+"""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class LoyaltyError(Exception):
+    """Something went wrong that one clear line can tell."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class Refused(LoyaltyError):
+    """The programme's state forbids it."""
+
+
+class BadInput(LoyaltyError):
+    """What was given is wrong: `mistakes` has one line each, the message shows them all."""
+
+    def __init__(self, mistakes: str | Iterable[str]) -> None:
+        """Take one line, or several when a file has several mistakes."""
+        self.mistakes: tuple[str, ...] = (mistakes,) if isinstance(mistakes, str) else tuple(mistakes)
+        super().__init__("\n".join(self.mistakes))
+
+
+class Unavailable(LoyaltyError):
+    """A server could not be reached or started; the same call may work in a moment."""
+
+
+class WorkLost(LoyaltyError):
+    """Working tables vanished with a crash of the server; the same run, started again, makes them anew."""
+
+
+class WrongUse(LoyaltyError):
+    """The arguments of a command or call make no sense."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class ConfigurationError(Exception):
+    """A setting is wrong; the message names it."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, setting: str, problem: str) -> None:
+        """Name the environment variable `setting` and what is wrong with it, without its secret parts."""
+        self.setting = setting
+        super().__init__(f"{setting} {problem}")

@@ -1,0 +1,1 @@
+"""Messages to members: what they say, how they look, and the delivery of the outbox (semantics 12)."""

@@ -1,0 +1,191 @@
+"""The month in order: its fifteen steps, and how they are run, whoever runs them.
+
+`run_month` is the one place that knows the order. The Prefect flow gives it tasks to start; `close_month` gives it
+threads and does without Prefect. What a step means is in its SQL, and what the steps share is in loyalty/db/closing.py.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, Protocol
+
+from loyalty import clock
+from loyalty.db.closing import Batch, Close, Moves, Reviews, begin, closing_lock, finish, run_step
+from loyalty.db.engine import transaction
+from loyalty.db.programme import check_ready
+from loyalty.errors import WrongUse
+from loyalty.reports.stored import Kind
+from loyalty.rules.periods import display_period, last_whole_month, months_between, parse_period
+
+MOST_BATCHES = 6  # more are no faster, and each is another fifteen rows in Prefect's records
+MESSAGES = ("send_tier_upgrade_notification", "send_instant_points_alert")
+REPORTS: dict[str, Kind] = {"generate_monthly_loyalty_health_report": "health", "aggregate_program_roi": "roi"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the fifteen; `whole`: once for the period, not batch by batch."""
+
+    number: int
+    name: str
+    whole: bool = False
+
+
+STEPS = tuple(
+    Step(number, name, whole=name in REPORTS)
+    for number, name in enumerate(
+        (
+            "retrieve_customer_profile",
+            "get_recent_transactions",
+            "calculate_total_monthly_spend",
+            "calculate_loyalty_points_earned",
+            "determine_tier_eligibility",
+            "update_customer_points_balance",
+            "update_loyalty_tier",
+            "create_reward_voucher",
+            "assign_loyalty_manager_review",
+            "verify_physical_gift_dispatch",
+            "send_tier_upgrade_notification",
+            "send_instant_points_alert",
+            "generate_monthly_loyalty_health_report",
+            "remove_expired_vouchers",
+            "aggregate_program_roi",
+        ),
+        start=1,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a month is to be closed. `decided_by` is the handle in whose name reviews are approved."""
+
+    batches: int = 2
+    notify: bool = True
+    reviews: Reviews = "hold"
+    decided_by: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise WrongUse for terms that make no sense."""
+        if not 1 <= self.batches <= MOST_BATCHES:
+            raise WrongUse(f"a month is closed in 1 to {MOST_BATCHES} batches, not {self.batches}")
+        if self.reviews == "approve" and not (self.decided_by or "").strip():
+            raise WrongUse("reviews are approved in somebody's name: say whose")
+
+
+class Running(Protocol):
+    """A step at work on a batch: a future of threads, or of Prefect."""
+
+    def result(self) -> Any:
+        """The rows written, once the step has ended; raises what it raised."""
+
+
+Start = Callable[[Step, Close, Batch], Running]
+Told = Callable[[Step, int], None]
+Outcome = Literal["closed", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report as it was just stored."""
+
+    kind: Kind
+    revision: int
+    markdown: str
+
+
+def run_month(period: date, terms: Terms, *, start: Start, told: Told) -> dict[str, int] | None:
+    """Close a period: each step for all batches, then the next. The rows of each step, or None if it is closed already.
+
+    `start` begins a step for a batch and returns at once; `told` hears of each finished step. Raises Refused out of
+    order, and what the steps raise; then the same again goes on where this ended.
+    """
+    with closing_lock():
+        close = begin(
+            period,
+            reviews=terms.reviews,
+            decided_by=terms.decided_by,
+            notify=terms.notify,
+            recorded_at=clock.now(),
+        )
+        if close is None:
+            return None
+        rows = {}
+        for step in STEPS:
+            parts = [close.members] if step.whole else close.batches(terms.batches)
+            rows[step.name] = _awaited([start(step, close, part) for part in parts])
+            told(step, rows[step.name])
+        finish(close, finished_at=clock.now())
+        return rows
+
+
+def _awaited(started: list[Running]) -> int:
+    """The rows of all of them. Every one has ended before a failure is raised: the lock must outlast the work."""
+    rows, failures = 0, []
+    for running in started:
+        try:
+            rows += running.result()
+        except Exception as failure:  # noqa: BLE001 - raised below, when nothing runs any more
+            failures.append(failure)
+    if failures:
+        raise failures[0]
+    return rows
+
+
+def close_month(period: date, terms: Terms, *, told: Told = lambda _step, _rows: None) -> Outcome:
+    """Close a period here and now, in threads and without Prefect. Raises as `run_month` does."""
+    with ThreadPoolExecutor(terms.batches, thread_name_prefix="close") as threads:
+        done = run_month(
+            period,
+            terms,
+            start=lambda step, close, part: threads.submit(perform, step.name, close, part),
+            told=told,
+        )
+    return "unchanged" if done is None else "closed"
+
+
+def perform(name: str, moves: Moves, part: Batch) -> int:
+    """Do a step for a batch; the rows it wrote, of a report its revision. A close that is not to notify queues no message."""
+    if name in MESSAGES and isinstance(moves, Close) and not moves.notify:
+        return 0
+    if name in REPORTS and moves.period is not None:
+        return make_report(REPORTS[name], moves.period).revision
+    return run_step(name, moves, part)
+
+
+def make_report(kind: Kind, period: date) -> Report:
+    """Make a period's report from what the database says now, and store it if anything has changed."""
+    # pandas and the charts take half a second to load: only who makes a report waits for them
+    from loyalty.reports import health, health_numbers, roi, roi_numbers, stored  # noqa: PLC0415
+
+    with transaction() as connection:
+        if kind == "health":
+            health_found = health_numbers.numbers(connection, period)
+            numbers, markdown = health_found, health.markdown(health_found)
+        else:
+            roi_found = roi_numbers.numbers(connection, period)
+            numbers, markdown = roi_found, roi.markdown(roi_found)
+        return Report(kind, stored.store(connection, period, kind, numbers, clock.now()), markdown)
+
+
+def chosen_period(period: str | None) -> date:
+    """The period of that name ("2017-12"), or the last whole month by the programme clock.
+
+    Raises WrongUse for what is no period, Refused for a database that needs a migrate.
+    """
+    zone = check_ready()
+    return parse_period(period) if period else last_whole_month(clock.now(), zone)
+
+
+def chosen_periods(first: str, last: str) -> list[date]:
+    """The periods from first to last, in order. Raises WrongUse if there is none."""
+    periods = months_between(parse_period(first), parse_period(last))
+    if not periods:
+        raise WrongUse(f"{last} is before {first}: give the first month first")
+    return periods
+
+
+def unchanged(period: date) -> str:
+    """What is said of a period that needs nothing."""
+    return f"{display_period(period)} is closed already: unchanged"

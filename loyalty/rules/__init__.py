@@ -1,0 +1,1 @@
+"""What a programme is: rules, months, money, voucher codes. Pure: no database, no clock, no settings."""

@@ -1,0 +1,232 @@
+"""The rules of a programme as a model: every key, its default and what is allowed. Semantics in one place.
+
+A key that is off is None in Python. Amounts of money are Decimals in major units of the programme's currency.
+"""
+
+from datetime import date, time
+from decimal import Decimal
+from itertools import pairwise
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from loyalty.errors import BadInput
+from loyalty.rules.allowed import Choice, Code, Day, Number, Switch, Tables, Text, TimeOfDay, Whole, Words
+from loyalty.rules.money import MINOR_DIGITS, decimals
+
+MOST_TIERS = 20
+MOST_POINTS = 1_000_000_000
+MOST_MONEY = 1_000_000
+
+Earning = Literal["monthly", "on_purchase"]
+SpendWindow = Literal["period", "last_30_days"]
+Shortfall = Literal["owe", "write_off"]
+Qualify = Literal["trailing_12_months", "lifetime", "period"]
+Downgrade = Literal["one_step", "never"]
+Overdue = Literal["lapse", "escalate"]
+Flag = Annotated[bool, Switch()]
+
+
+class Tier(BaseModel):
+    """A rung of the ladder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: Annotated[str, Text(40)]
+    """What members call it. A new name is a new tier; members who hold a tier keep it from being renamed."""
+    threshold: Annotated[int, Whole(0, 1_000_000_000_000)]
+    """Qualifying points from which on a member belongs here: 0 in the first tier, then always more."""
+    multiplier: Annotated[Decimal, Number(1000, places=4)] = Decimal(1)
+    """What the points of a purchase are multiplied by while a member holds this tier."""
+    review: Flag = False
+    """Whether a manager must approve an upgrade into this tier."""
+    voucher: Annotated[Decimal, Number(MOST_MONEY, places=3, written=2)] = Decimal("0.00")
+    """Voucher that an upgrade into this tier brings, in money. 0 is none."""
+    gift: Annotated[str, Text(200, empty=True)] = ""
+    """Gift that the warehouse sends on an upgrade into this tier. "" is none."""
+
+
+DEFAULT_LADDER = (
+    Tier(name="Bronze", threshold=0),
+    Tier(name="Silver", threshold=120, voucher=Decimal("5.00")),
+    Tier(name="Gold", threshold=250, multiplier=Decimal("1.25"), review=True, voucher=Decimal("10.00")),
+    Tier(
+        name="Platinum",
+        threshold=550,
+        multiplier=Decimal("1.5"),
+        review=True,
+        voucher=Decimal("25.00"),
+        gift="Platinum welcome box",
+    ),
+)
+
+
+class Programme(BaseModel):
+    """The rules of a programme, whole and checked. Equal rules are equal values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+
+    name: Annotated[str, Text(80)] = "Loyalty"
+    """What members know the programme as."""
+    currency: Annotated[
+        str, Code(frozenset(MINOR_DIGITS), says='a currency code of ISO 4217 in capitals, such as "USD"')
+    ] = "USD"
+    """The money in which spend is measured and vouchers are issued. Fixed once a transaction is recorded."""
+    starts_on: Annotated[date, Day(1900, 2199)] = date(1990, 1, 1)
+    """Nothing that happened earlier is taken in."""
+    languages: Annotated[
+        tuple[str, ...],
+        Words('language codes such as "en" or "pt-BR"', r"[a-z]{2,3}(-[A-Z]{2})?", least=1, most=20),
+    ] = ("en", "es")
+    """Languages of the messages; the first is for members whose own is not among them."""
+
+    rate: Annotated[Decimal, Number(MOST_MONEY, places=6, written=2)] = Decimal("0.10")
+    """Points for one major unit of eligible money, before the tier's multiplier."""
+    earning: Annotated[Earning, Choice(get_args(Earning))] = "monthly"
+    """Whether points are posted when the month closes, or at once and evened out when it closes."""
+    window: Annotated[SpendWindow, Choice(get_args(SpendWindow))] = "period"
+    """What the reported monthly spend covers: the month, or the 30 days to its end. It moves no points."""
+    pending_days: Annotated[int, Whole(0, 366)] = 0
+    """Days from the sale until its points can be spent and count for the tier."""
+    earn_on_tax: Flag = False
+    """Whether the tax in an amount earns points."""
+    earn_on_shipping: Flag = False
+    """Whether shipping earns points."""
+    earn_on_tip: Flag = False
+    """Whether tips earn points."""
+    earn_on_fee: Flag = False
+    """Whether fees earn points."""
+    earn_on_gift_card: Flag = False
+    """Whether gift cards bought earn points."""
+    earn_on_paid_with_points: Flag = False
+    """Whether the part paid with points or vouchers earns points."""
+    shortfall: Annotated[Shortfall, Choice(get_args(Shortfall))] = "owe"
+    """When a refund takes back points already spent: the member owes them, or they are written off."""
+
+    expiry_months: Annotated[int | None, Whole(1, 600, word="never")] = 12
+    """Points expire at the end of the month that lies so many months after the one they were booked in."""
+    expiry_warning_days: Annotated[int, Whole(1, 366)] = 30
+    """Days ahead of an expiry at which the member is told."""
+    undo_grace_days: Annotated[int, Whole(0, 366)] = 7
+    """Days that points keep which come back, by an undone redemption, after they would have expired."""
+
+    qualify: Annotated[Qualify, Choice(get_args(Qualify))] = "trailing_12_months"
+    """The sales whose points, net of refunds, decide the tier."""
+    hold_months: Annotated[int, Whole(0, 120)] = 3
+    """Months for which a tier is kept after a close at which the member last qualified for it."""
+    downgrade: Annotated[Downgrade, Choice(get_args(Downgrade))] = "one_step"
+    """What happens when those months are over."""
+
+    review_above_points: Annotated[int | None, Whole(1, MOST_POINTS, word="off")] = None
+    """Any upgrade of a member who earns this many points in the month needs a manager, whatever the tier."""
+    review_days: Annotated[int, Whole(1, 366)] = 14
+    """Days that a manager has to decide."""
+    review_overdue: Annotated[Overdue, Choice(get_args(Overdue))] = "lapse"
+    """What becomes of a review that nobody decided in time. It is never approved by silence."""
+    review_again_months: Annotated[int, Whole(0, 120)] = 6
+    """Months for which a rejected upgrade is not proposed again."""
+    approvers: Annotated[
+        tuple[str, ...],
+        Words(
+            "handles of 1 to 40 letters, digits and . _ - (no e-mail addresses)",
+            r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}",
+            least=0,
+            most=200,
+            private=True,
+        ),
+    ] = ()
+    """Who may decide reviews, by handle. Empty: anybody."""
+
+    reward_again_months: Annotated[int, Whole(0, 120)] = 12
+    """Months for which the same tier brings the same member no second reward."""
+    voucher_days: Annotated[int, Whole(1, 3660)] = 90
+    """Days for which a voucher is valid; it ends with the last of them."""
+    voucher_warning_days: Annotated[int, Whole(1, 366)] = 14
+    """Days ahead of a voucher's end at which the member is told."""
+
+    redemption_minimum: Annotated[int, Whole(1, MOST_POINTS)] = 1
+    """Fewest points that can be redeemed at once."""
+    redemption_step: Annotated[int, Whole(1, MOST_POINTS)] = 1
+    """Points can be redeemed in multiples of this."""
+    redemption_day_max: Annotated[int | None, Whole(1, MOST_POINTS, word="off")] = None
+    """Most points that a member can redeem in a day."""
+    point_value: Annotated[Decimal, Number(MOST_MONEY, places=6, written=2)] = Decimal("0.01")
+    """What a point is worth, in money: the liability in the reports is the points outstanding times this."""
+    hold_minutes: Annotated[int, Whole(1, 10_080)] = 15
+    """Minutes after which points or a voucher held at a checkout are released."""
+    adjust_alone_max: Annotated[int, Whole(0, MOST_POINTS)] = 500
+    """Most points of a manual adjustment that needs no second person."""
+    claim_days: Annotated[int, Whole(0, 3660)] = 30
+    """Days after a purchase for which a member may still claim it."""
+
+    sms_from: Annotated[time, TimeOfDay()] = time(8)
+    """No text message is sent before this, in the member's own zone."""
+    sms_until: Annotated[time, TimeOfDay()] = time(21)
+    """No text message is sent from this time on."""
+
+    tiers: Annotated[tuple[Tier, ...], Tables("tiers", MOST_TIERS)] = DEFAULT_LADDER
+    """The ladder, from the tier in which members begin upwards."""
+
+    @field_validator("sms_until")
+    @classmethod
+    def _after_sms_from(cls, until: time, info: ValidationInfo) -> time:
+        """Text messages have some time in the day."""
+        earliest = info.data.get("sms_from")
+        if earliest is not None and until <= earliest:
+            problem = f'must be later than sms_from, which is "{earliest:%H:%M}", not "{until:%H:%M}"'
+            raise PydanticCustomError("not_allowed", "{problem}", {"problem": problem})
+        return until
+
+    @field_validator("tiers")
+    @classmethod
+    def _climbing(cls, tiers: tuple[Tier, ...], info: ValidationInfo) -> tuple[Tier, ...]:
+        """A ladder climbs, and its vouchers can be paid in the currency."""
+        mistakes = [*_threshold_mistakes(tiers), *_name_mistakes(tiers)]
+        if "currency" in info.data:
+            mistakes += _voucher_mistakes(tiers, info.data["currency"])
+        if mistakes:
+            problem = "; ".join(f"tier {index + 1}: {key}: {text}" for index, key, text in mistakes)
+            raise PydanticCustomError("ladder", "{problem}", {"problem": problem, "mistakes": mistakes})
+        return tiers
+
+    def tier(self, name: str) -> Tier:
+        """Give the tier of that name; BadInput, which lists them, if there is none."""
+        for tier in self.tiers:
+            if tier.name == name:
+                return tier
+        raise BadInput(f"no tier has that name: the tiers are {', '.join(tier.name for tier in self.tiers)}")
+
+
+Mistake = tuple[int, str, str]  # the tier's place from 0, the key, what is wrong with it
+
+
+def _threshold_mistakes(tiers: tuple[Tier, ...]) -> list[Mistake]:
+    first = [(0, "threshold", f"must be 0 for the first tier, not {tiers[0].threshold}")]
+    return (first if tiers[0].threshold else []) + [
+        (
+            index,
+            "threshold",
+            f"must be above that of the tier before, {below.threshold}, not {tier.threshold}",
+        )
+        for index, (below, tier) in enumerate(pairwise(tiers), 1)
+        if tier.threshold <= below.threshold
+    ]
+
+
+def _name_mistakes(tiers: tuple[Tier, ...]) -> list[Mistake]:
+    names = [tier.name.casefold() for tier in tiers]
+    return [
+        (index, "name", f"must differ from that of tier {names.index(name) + 1}")
+        for index, name in enumerate(names)
+        if names.index(name) < index
+    ]
+
+
+def _voucher_mistakes(tiers: tuple[Tier, ...], currency: str) -> list[Mistake]:
+    digits = MINOR_DIGITS[currency]
+    return [
+        (index, "voucher", f"must have at most {digits} decimals, as {currency} has, not {tier.voucher}")
+        for index, tier in enumerate(tiers)
+        if decimals(tier.voucher) > digits
+    ]

@@ -1,0 +1,77 @@
+"""Settings: everything the surroundings decide, from environment variables LOYALTY_*."""
+
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, AwareDatetime, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from loyalty.errors import ConfigurationError
+
+PREFIX = "LOYALTY_"
+
+
+def _known_zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (KeyError, OSError, ValueError) as error:  # by the odd name: unknown, a folder, a path
+        raise ValueError(f"must be a zone of the tz database such as Europe/Berlin, not {name!r}") from error
+
+
+def _database_url(url: SecretStr) -> SecretStr:
+    # The text is a secret whole, since a password may stand in it; so no error may repeat any of it.
+    scheme = url.get_secret_value().split("://", 1)[0]
+    if "://" not in url.get_secret_value() or scheme not in {"postgresql", "postgres", "postgresql+psycopg2"}:
+        raise ValueError("must begin with postgresql:// (PostgreSQL 15 or newer is the only database)")
+    return url
+
+
+class Settings(BaseSettings):
+    """One reading of the environment. Each field is LOYALTY_ and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
+
+    database_url: Annotated[SecretStr | None, AfterValidator(lambda url: url and _database_url(url))] = Field(
+        default=None, description="PostgreSQL 15+ to use; without it, an embedded server in LOYALTY_HOME"
+    )
+    home: Path = Field(default=Path(".loyalty"), description="folder of embedded server, reports and outbox")
+    rules: Path | None = Field(default=None, description="rules file that the first migrate installs")
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        default="UTC", description="the programme's zone, fixed at the first migrate"
+    )
+    clock: AwareDatetime | None = Field(
+        default=None, description="instant (ISO 8601 with offset) from which the programme clock runs on"
+    )
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The programme's zone."""
+        return ZoneInfo(self.time_zone)
+
+    @cached_property
+    def home_folder(self) -> Path:
+        """LOYALTY_HOME, absolute; it need not exist yet."""
+        return self.home.expanduser().absolute()
+
+
+def settings() -> Settings:
+    """The settings as the environment has them now. Raises ConfigurationError, which names the variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = PREFIX + str(first["loc"][0]).upper().removeprefix(PREFIX)
+        raise ConfigurationError(name, _problem(first)) from None
+
+
+def _problem(error: Any) -> str:
+    """What is wrong with a value, as the second half of a line that begins with the setting's name."""
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    if error["type"].startswith(("datetime", "timezone")):
+        example = datetime.fromisoformat("2026-11-01T09:00:00+01:00").isoformat()
+        return f"must be an ISO 8601 instant with an offset, such as {example}"
+    return f"is not valid: {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -1,0 +1,22 @@
+-- does:   the version of the rules in force for a period and what a close needs of it: where its lots begin and end, how many of the
+--         newest periods are still pending at its end, which member numbers there are
+-- again:  reads only
+-- params: period date
+select
+    r.version,
+    r.shortfall,
+    r.spend_window,
+    ((:period + interval '1 month')::date + r.pending_days)::timestamp at time zone p.time_zone as available_at,
+    case
+        when r.expiry_months is null then null
+        else loyalty.period_start((:period + make_interval(months => r.expiry_months + 1))::date)
+    end as expires_at,
+    (
+        select count(*)::integer from generate_series(0, 24) as age
+        where (:period - make_interval(months => age - 1))::date + r.pending_days > (:period + interval '1 month')::date
+    ) as pending_slots,
+    coalesce((select min(m.member_no) from loyalty.members as m), 1) as first_member,
+    coalesce((select max(m.member_no) from loyalty.members as m), 0) + 1 as stop_member
+from loyalty.rules_in_force as r
+cross join loyalty.programme as p
+where r.from_period <= :period and :period < r.until_period

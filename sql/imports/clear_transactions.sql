@@ -1,0 +1,4 @@
+-- does:   empties this session's own tables for the next part of the file
+-- again:  they are empty
+-- params: none
+truncate import_transactions_raw, import_transactions

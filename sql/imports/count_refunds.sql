@@ -1,0 +1,4 @@
+-- does:   how many refunds were put aside
+-- again:  reads only
+-- params: none
+select count(*) from import_refunds

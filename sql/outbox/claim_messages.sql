@@ -1,0 +1,53 @@
+-- does:   locks the next queued messages that are due, and reads all that sending them takes, with the reason to withhold one
+-- again:  changes nothing; the locks go with the transaction, and rows that somebody else has locked are passed over
+-- params: after bigint, batch integer, as_of timestamptz, version integer
+with claimed as materialized (
+    select
+        o.message_no,
+        o.kind::text as kind,
+        o.member_no,
+        o.channel,
+        o.facts,
+        o.queued_at
+    from loyalty.outbox as o
+    where o.state = 'queued' and o.message_no > :after and (o.not_before is null or o.not_before <= :as_of)
+    order by o.message_no
+    limit :batch
+    for update skip locked
+)
+
+select
+    c.message_no,
+    c.kind,
+    c.channel,
+    c.facts,
+    to_char(c.queued_at at time zone p.time_zone, 'YYYY-MM-DD') as queued_on,
+    btrim(case when c.channel = 'email' then m.email else m.phone end) as address,
+    coalesce(m.first_name, '') as first_name,
+    m.language,
+    m.time_zone,
+    l.multiplier,
+    v.code as voucher_code,
+    v.amount as voucher_amount,
+    v.currency as voucher_currency,
+    v.expires_at as voucher_expires_at,
+    case
+        when m.member_no is null or m.erased_at is not null then 'erased'
+        when not case when c.channel = 'email' then m.email_consent else m.sms_consent end then 'no consent'
+        when btrim(coalesce(case when c.channel = 'email' then m.email else m.phone end, '')) = '' then 'no address'
+        when c.kind in ('tier_upgrade', 'tier_changed_down', 'tier_at_risk') and t.name is distinct from c.facts ->> 'tier'
+            then 'stale'
+        -- a close has prolonged the hold since: nothing is at risk any more
+        when c.kind = 'tier_at_risk' and to_char(a.held_until, 'YYYY-MM-DD') > c.facts ->> 'held_until' then 'stale'
+        when c.kind in ('voucher_issued', 'voucher_expiring') and v.code is null then 'stale'
+    end as withheld
+from claimed as c
+cross join loyalty.programme as p
+left join loyalty.members as m on c.member_no = m.member_no
+left join loyalty.accounts as a on c.member_no = a.member_no
+left join loyalty.tiers as t on a.tier_no = t.tier_no
+left join loyalty.ladder as l on l.version = :version and t.tier_no = l.tier_no
+left join loyalty.vouchers as v
+    on v.code = coalesce(c.facts ->> 'code', c.facts ->> 'voucher') and c.member_no = v.member_no
+    and v.state = 'issued' and v.expires_at > :as_of
+order by c.message_no

@@ -1,0 +1,50 @@
+-- Vouchers and gifts.
+
+-- Every code ever given out, so that none comes twice; it outlives the voucher.
+create table loyalty.voucher_codes (
+    code text primary key check (code ~ '^[0-9CFHJKMNPRTVWX]{13}$')
+);
+
+create table loyalty.vouchers (
+    code text primary key,
+    member_no bigint not null,
+    tier_no smallint not null,
+    amount bigint not null check (amount > 0),
+    currency text not null,
+    state text not null default 'issued' check (state in ('issued', 'held', 'redeemed', 'expired', 'void')),
+    issued_at timestamptz not null,
+    expires_at timestamptz not null,
+    period date not null
+);
+
+comment on column loyalty.vouchers.amount is 'minor units of currency';
+create index vouchers_of_member on loyalty.vouchers (member_no);
+create index vouchers_due on loyalty.vouchers (expires_at);
+
+create table loyalty.voucher_archive (
+    code text primary key,
+    member_no bigint not null,
+    tier_no smallint not null,
+    amount bigint not null,
+    currency text not null,
+    state text not null,
+    issued_at timestamptz not null,
+    expires_at timestamptz not null,
+    period date not null,
+    archived_at timestamptz not null
+);
+
+create index archived_vouchers_of_member on loyalty.voucher_archive (member_no);
+
+-- The warehouse's work: one task for a gift that an upgrade brought.
+create table loyalty.gift_dispatches (
+    member_no bigint not null,
+    tier_no smallint not null,
+    earned_at timestamptz not null,
+    gift text not null,
+    state text not null default 'open' check (state in ('open', 'picked', 'shipped', 'delivered', 'cancelled')),
+    reason text,
+    asked_at timestamptz not null,
+    changed_at timestamptz not null,
+    primary key (member_no, tier_no, earned_at)
+);

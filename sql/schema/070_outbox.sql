@@ -1,0 +1,26 @@
+-- Messages, written in the transaction of what they tell of.
+
+create type loyalty.message_kind as enum (
+    'points_credited', 'tier_upgrade', 'tier_at_risk', 'tier_changed_down', 'voucher_issued', 'voucher_expiring',
+    'points_expiring'
+);
+
+-- facts: what the message says beside what the member's rows say; never personal data.
+-- occasion makes a message one of its kind for a member: a period, a code, a lot's expiry.
+create table loyalty.outbox (
+    message_no bigint generated always as identity primary key,
+    kind loyalty.message_kind not null,
+    occasion text not null,
+    member_no bigint not null,
+    channel text not null check (channel in ('email', 'sms')),
+    facts jsonb not null,
+    state text not null default 'queued' check (state in ('queued', 'sent', 'withheld', 'failed')),
+    reason text,
+    queued_at timestamptz not null,
+    not_before timestamptz,
+    tries smallint not null default 0,
+    finished_at timestamptz,
+    constraint outbox_once unique (kind, occasion, member_no)
+);
+
+create index outbox_queued on loyalty.outbox (message_no) where state = 'queued';

@@ -1,0 +1,142 @@
+-- The close of a period: its statements, its record, and the working tables of a run.
+
+-- A member's month. The row is also the mark that the close is done with the member, and the state that the next close opens with.
+create table loyalty.statements (
+    period date not null,
+    member_no bigint not null,
+    opening_balance bigint not null,
+    transactions integer not null,
+    spend bigint not null,
+    points_earned bigint not null,
+    points_redeemed bigint not null,
+    points_expired bigint not null,
+    points_adjusted bigint not null,
+    closing_balance bigint not null,
+    qualifying_points bigint not null,
+    tier_before smallint not null,
+    tier_held smallint not null,
+    tier_after smallint not null,
+    proposed_tier smallint,
+    tier_at_risk boolean not null,
+    held_until date,
+    exact_sum numeric not null,
+    exact_before_window numeric not null,
+    exact_unnamed numeric not null,
+    exact_window numeric [] not null,
+    primary key (period, member_no),
+    check (opening_balance + points_earned - points_redeemed - points_expired + points_adjusted = closing_balance)
+) partition by range (period);
+
+comment on column loyalty.statements.tier_held is 'the tier held when the period ended, before the close moved it';
+comment on column loyalty.statements.proposed_tier is 'the tier of an upgrade that needs a manager; null if none was due';
+
+create table loyalty.closes (
+    period date primary key references loyalty.periods,
+    rules_version integer not null references loyalty.rules_versions,
+    reviews text not null check (reviews in ('hold', 'approve')),
+    approved_by text,
+    notify boolean not null,
+    started_at timestamptz not null,
+    finished_at timestamptz,
+    statements bigint,
+    input_digest numeric,
+    output_digest numeric
+);
+
+-- Stored reports: the numbers behind an artifact, newest revision last.
+create table loyalty.reports (
+    period date not null,
+    kind text not null check (kind in ('health', 'roi')),
+    revision integer not null,
+    made_at timestamptz not null,
+    numbers jsonb not null,
+    primary key (period, kind, revision)
+);
+
+-- A run owns one partition of each working table. The partitions are unlogged and dropped with the run: a crash of the
+-- server empties them together with work_marks, and the steps that follow notice that the mark is missing.
+create table loyalty.runs (
+    run_no bigint generated always as identity primary key,
+    period date not null,
+    simulated boolean not null,
+    candidate integer references loyalty.rules_versions on delete set null,
+    started_at timestamptz not null
+);
+
+create table loyalty.work_profiles (
+    run_no bigint not null,
+    member_no bigint not null,
+    tier_before smallint not null,
+    tier_held smallint not null,
+    tier_now smallint not null,
+    held_until date,
+    moved_in_period boolean not null,
+    moved_since boolean not null,
+    opening_balance bigint not null,
+    posted_before bigint not null,
+    periods_since integer not null,
+    exact_sum numeric not null,
+    exact_before_window numeric not null,
+    exact_unnamed numeric not null,
+    exact_window numeric [] not null,
+    primary key (run_no, member_no)
+) partition by list (run_no);
+
+create table loyalty.work_transactions (
+    run_no bigint not null,
+    member_no bigint not null,
+    transaction_no bigint not null,
+    sale_period date not null,
+    unnamed boolean not null,
+    occurred_at timestamptz not null,
+    eligible bigint not null,
+    points_per_unit numeric not null
+) partition by list (run_no);
+
+create table loyalty.work_spend (
+    run_no bigint not null,
+    member_no bigint not null,
+    transactions integer not null,
+    spend bigint not null,
+    primary key (run_no, member_no)
+) partition by list (run_no);
+
+-- unnamed is the part of exact from refunds that name no sale. sale_period is the period itself for its own net, an earlier one for a take-back. rank orders a member's postings.
+create table loyalty.work_points (
+    run_no bigint not null,
+    member_no bigint not null,
+    sale_period date not null,
+    rank smallint not null,
+    exact numeric not null,
+    unnamed numeric not null,
+    points bigint not null,
+    primary key (run_no, member_no, sale_period)
+) partition by list (run_no);
+
+create table loyalty.work_tiers (
+    run_no bigint not null,
+    member_no bigint not null,
+    qualifying_points bigint not null,
+    tier_after smallint not null,
+    proposed_tier smallint,
+    tier_at_risk boolean not null,
+    held_until date,
+    take_backs boolean not null,
+    exact_sum numeric not null,
+    exact_before_window numeric not null,
+    exact_unnamed numeric not null,
+    primary key (run_no, member_no)
+) partition by list (run_no);
+
+comment on column loyalty.work_profiles.posted_before is 'points of the period''s entries that stood before the close';
+comment on column loyalty.work_profiles.periods_since is 'months since the statement that the state is of: 1 = the month before';
+comment on column loyalty.work_tiers.take_backs is 'whether refunds of earlier periods'' sales change the window';
+
+create table loyalty.work_marks (
+    run_no bigint not null,
+    step text not null,
+    first_member bigint not null,
+    stop_member bigint not null,
+    rows bigint not null,
+    primary key (run_no, step, first_member)
+) partition by list (run_no);
