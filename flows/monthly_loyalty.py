@@ -11,6 +11,7 @@ from pydantic import Field
 
 from flows._flow import programme_flow
 from flows.manager_review import ask_managers
+from flows.simulation import simulate_month
 from loyalty.db.closing import Reviews
 from loyalty.monthly import MOST_BATCHES, STEPS, Step, Terms, chosen_period, run_month, unchanged
 from loyalty.rules.periods import display_period
@@ -69,6 +70,7 @@ def monthly_loyalty(
     simulate: bool = False,
     reviews: Reviews = "hold",
     decided_by: str | None = None,
+    rules: str | None = None,
 ) -> str:
     """Close a month of the loyalty programme: points, tiers, rewards, reviews, messages, reports.
 
@@ -81,11 +83,12 @@ def monthly_loyalty(
         simulate: Only compute what would happen, report it, and leave nothing behind. Works for months that are open, too.
         reviews: What happens to upgrades that need a manager: hold them until one decides, or approve them at once.
         decided_by: In whose name upgrades are approved: a handle, not an e-mail address. Needed to approve.
+        rules: Only to simulate: the text of a rules file to try instead of the rules in force.
     """
     chosen = chosen_period(period)
     terms = Terms(batches=batches, notify=notify, reviews=reviews, decided_by=decided_by)
     if simulate:
-        return simulated(chosen)
+        return simulate_month(chosen, TASKS, batches=batches, rules=rules)
     progress = _Progress(chosen)
     done = run_month(
         chosen,

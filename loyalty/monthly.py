@@ -4,7 +4,7 @@
 threads and does without Prefect. What a step means is in its SQL, and what the steps share is in loyalty/db/closing.py.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -114,13 +114,13 @@ def run_month(period: date, terms: Terms, *, start: Start, told: Told) -> dict[s
         rows = {}
         for step in STEPS:
             parts = [close.members] if step.whole else close.batches(terms.batches)
-            rows[step.name] = _awaited([start(step, close, part) for part in parts])
+            rows[step.name] = all_ended([start(step, close, part) for part in parts])
             told(step, rows[step.name])
         finish(close, finished_at=clock.now())
         return rows
 
 
-def _awaited(started: list[Running]) -> int:
+def all_ended(started: Sequence[Running]) -> int:
     """The rows of all of them. Every one has ended before a failure is raised: the lock must outlast the work."""
     rows, failures = 0, []
     for running in started:

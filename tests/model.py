@@ -65,6 +65,7 @@ class Rules:
     downgrade: Literal["step", "never"] = "step"
     review_above_points: int | None = None
     review_days: int = 14
+    review_overdue: Literal["lapse", "escalate"] = "lapse"
     review_again_months: int = 6
     reward_again_months: int = 12
     voucher_days: int = 90
@@ -109,8 +110,8 @@ class Row:
 
     @property
     def slot(self) -> str:
-        """The period whose points this row moves: a refund's is that of its sale."""
-        return (self.sale or self).booked
+        """The period whose points this row moves: a refund's is that of its sale, unless that is yet to come."""
+        return min(self.booked, (self.sale or self).booked)
 
 
 @dataclass(frozen=True)
@@ -215,12 +216,16 @@ class Calendar:
         return self.midnight(at.astimezone(self.zone).date() + timedelta(days=days + 1))
 
     def later(self, at: datetime, *, months: int = 0, days: int = 0) -> datetime:
-        """The same time of day so much later; the last day of a month too short for the date."""
+        """The same time of day so much later; the last day of a month too short for the date.
+
+        Where clocks show that time twice or never, the later reading.
+        """
         local = at.astimezone(self.zone)
         first = date.fromisoformat(f"{shift(f'{local:%Y-%m}', months)}-01")
         last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
         day = first.replace(day=min(local.day, last.day)) + timedelta(days=days)
-        return datetime.combine(day, local.time(), tzinfo=self.zone).astimezone(UTC)
+        readings = (datetime.combine(day, local.time().replace(fold=fold), self.zone) for fold in (0, 1))
+        return max(reading.astimezone(UTC) for reading in readings)
 
 
 class Programme:
@@ -358,7 +363,7 @@ class Programme:
             raise Refused(f"{first} is still open: close it first")
         if now < self.calendar.end(period):
             raise Refused(f"{period} has not ended")
-        self.expire(self.calendar.end(period))
+        self._expire(self.calendar.end(period), self._rules(period), recorded_at=now)
         self._statements[period] = []
         for _, member in sorted(self._members.items()):
             self._post(member, period)
@@ -484,7 +489,7 @@ class Programme:
     def _move_or_hold(self, member: Member, period: str, qualifying: int) -> Tier | None:
         """Up, hold, warn or down; or, not moved, the tier of an upgrade that needs a review."""
         end, rules = self.calendar.end(period), self._rules(period)
-        due = max(rank for rank, tier in enumerate(rules.ladder) if tier.threshold <= qualifying)
+        due = max((rank for rank, tier in enumerate(rules.ladder) if tier.threshold <= qualifying), default=0)
         posted = [e for e in member.entries if e.period == period and e.kind in {"earn", "take_back"}]
         above = rules.review_above_points
         review = rules.ladder[due].review or (above is not None and sum(e.points for e in posted) >= above)
@@ -544,7 +549,7 @@ class Programme:
         """Why a decision comes to nothing, by the facts of the review's own window; '' if it stands."""
         rules = self._rules(review["period"])
         rank = rules.rank(review["tier"])
-        if now >= review["deadline"]:
+        if now >= review["deadline"] and self._rules(self.calendar.period(now)).review_overdue == "lapse":
             return "not decided in time"
         if rules.rank(self._tier(member, now)) >= rank:
             return "has moved already"
@@ -574,6 +579,9 @@ class Programme:
 
     def expire(self, as_of: datetime) -> None:
         """Record what has passed by an instant: lots, vouchers, and reviews that nobody decided."""
+        self._expire(as_of, self._rules(self.calendar.period(as_of)), recorded_at=as_of)
+
+    def _expire(self, as_of: datetime, rules: Rules, *, recorded_at: datetime) -> None:
         for member in self._members.values():
             for lot in member.lots:
                 if lot.remaining and lot.expires_at is not None and lot.expires_at <= as_of:
@@ -585,9 +593,9 @@ class Programme:
             if voucher["state"] == "issued" and voucher["expires_at"] <= as_of:
                 voucher["state"] = "expired"
         for review in self._reviews:
-            if review["state"] == "pending" and review["deadline"] <= as_of:
+            if review["state"] == "pending" and review["deadline"] <= as_of and rules.review_overdue == "lapse":
                 late = "not decided in time"
-                review.update(state="lapsed", decided_at=as_of, by="system", note="", reason=late)
+                review.update(state="lapsed", decided_at=recorded_at, by="system", note="", reason=late)
 
     def redeem(self, customer_id: str, points: int, at: datetime) -> str:
         """Spend points at once; the redemption's id. Refused if fewer are available."""

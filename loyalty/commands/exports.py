@@ -1,13 +1,10 @@
-"""`loyalty export statements|entries` and `loyalty report`: what leaves the house."""
+"""`loyalty export statements|entries`: CSV."""
 
 from argparse import Namespace
 
-from loyalty.commands.terminal import output, say
+from loyalty.commands.terminal import output
 from loyalty.db import exports
 from loyalty.db.programme import check_ready
-from loyalty.monthly import check_reported
-from loyalty.rules.periods import display_period
-from loyalty.settings import settings
 
 
 def export(given: Namespace) -> int:

@@ -20,7 +20,7 @@ _ABOUT_CODE = (AttributeError, ImportError, NameError, NotImplementedError)  # t
 
 
 def guarded(command: Callable[[], int]) -> int:
-    """Run a command; its exit code, or that of its failure, which is told in one line (one for each mistake in a file)."""
+    """Run a command; its exit code, or that of its failure, told in one line (one for each mistake of a rules file)."""
     try:
         code = _finished(command)
     except (LoyaltyError, ConfigurationError) as error:

@@ -18,7 +18,7 @@ def load(given: Namespace) -> int:
     """Import a file; bad rows are told and left out. 1 if there were rows and none could be taken."""
     check_ready()
     path = Path(given.file)
-    with _progress(path.name) as progress:
+    with progress_of(path.name) as progress:
         result = _IMPORTS[given.kind](path, progress=progress)
     if given.json:
         say_json(result)
@@ -38,13 +38,14 @@ def _summary(kind: str, result: ImportResult) -> str:
 
 
 @contextmanager
-def _progress(name: str) -> Iterator[Progress | None]:
+def progress_of(name: str) -> Iterator[Progress | None]:
     """A progress bar for a person at a terminal, gone when the file is read."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console  # noqa: PLC0415 - only a terminal pays for it
-    from rich.progress import BarColumn, DownloadColumn, Progress as Bar, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import Progress as Bar  # noqa: PLC0415
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -1,4 +1,4 @@
-"""What can be typed after `loyalty`, checked as far as that goes without a database. Imports nothing heavy: it must be quick."""
+"""What can be typed after `loyalty`, checked as far as that goes without a database. Imports nothing heavy."""
 
 import argparse
 import difflib
@@ -99,7 +99,9 @@ def _add_programme(commands: Any) -> None:
 def _add_month(commands: Any) -> None:
     close = _command(commands, "close", "close a month: points, tiers, rewards, reviews, messages, reports", json=True)
     close.add_argument("period", type=_period_text, metavar="YYYY-MM")
-    close.add_argument("--simulate", action="store_true", help="only compute what would change, and leave nothing behind")
+    close.add_argument(
+        "--simulate", action="store_true", help="only compute what would change, and leave nothing behind"
+    )
     close.add_argument("--rules", metavar="FILE", help="simulate under the rules of this file")
     close.add_argument("--no-notify", dest="notify", action="store_false", help="queue no messages")
     backfill = _command(commands, "backfill", "close past months in order; no messages unless told")
@@ -158,7 +160,9 @@ def _instant(text: str) -> datetime:
     except ValueError:
         pass  # no such day or hour: told below like every other word
     example = date(2026, 11, 1)
-    raise WrongUse(f"an instant is an ISO 8601 date or time such as {example} or {example}T09:00:00Z, not {_shown(text)}")
+    raise WrongUse(
+        f"an instant is an ISO 8601 date or time such as {example} or {example}T09:00:00Z, not {_shown(text)}"
+    )
 
 
 def _name(text: str) -> str:

@@ -1,6 +1,7 @@
 """`loyalty migrate`, `rules`, `settings` and `stop`: the programme and its surroundings."""
 
 import os
+import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ def show_rules(given: Namespace) -> int:
         return 0
     say(to_toml(programme).rstrip("\n"))
     since = display_period(version.from_period) if version.from_period else "the beginning"
-    remark(f"rules version {number}, in force since {since}")
+    if sys.stderr.isatty():
+        remark(f"rules version {number}, in force since {since}")
     return 0
 
 

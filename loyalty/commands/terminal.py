@@ -56,8 +56,12 @@ def plain(value: Any, name: str = "") -> Any:
         return {str(key): plain(item, str(key)) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
+    return _word(value, name)
+
+
+def _word(value: Any, name: str) -> Any:
     if isinstance(value, datetime):
-        return instant(value)
+        return iso(value)
     if isinstance(value, date):
         return display_period(value) if name in PERIODS else value.isoformat()
     if isinstance(value, Decimal):
@@ -65,9 +69,14 @@ def plain(value: Any, name: str = "") -> Any:
     return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
-def instant(moment: datetime) -> str:
+def iso(instant: datetime) -> str:
     """An instant in UTC, as the exports write it."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def moment(instant: datetime | None) -> str:
+    """An instant for people, in UTC and to the minute."""
+    return "-" if instant is None else f"{instant.astimezone(UTC):%Y-%m-%d %H:%M}Z"
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[str] = ()) -> list[str]:
@@ -100,7 +109,7 @@ def _cell(value: object) -> str:
 
 @contextmanager
 def output(path: str | None) -> Iterator[BinaryIO]:
-    """Give stdout, or a file that appears under its name only when it is whole. Raises BadInput if it can't be written."""
+    """Give stdout, or a file that appears under its name only when it is whole. Raises BadInput if that fails."""
     if path is None:
         sys.stdout.flush()
         yield sys.stdout.buffer

@@ -236,7 +236,7 @@ def run_step(name: str, moves: Moves, batch: Batch) -> int:
         return sum(_post(moves, part) for part in batch.ranges())
     written = 0
     for part in batch.ranges():
-        with transaction() as connection:
+        with _unhurried() as connection:
             if name == "assign_loyalty_manager_review":  # what nobody decided in time may be asked again
                 _run(connection, "reviews/lapse_overdue", moves, part)
             written += _run(connection, f"steps/{name}", moves, part)
@@ -245,7 +245,7 @@ def run_step(name: str, moves: Moves, batch: Batch) -> int:
 
 def _compute(name: str, close: Close, batch: Batch) -> int:
     """One of the steps 1 to 5: the batch and its mark in one transaction; a batch marked already is not done again."""
-    with transaction() as connection:
+    with _unhurried() as connection:
         see_candidate(connection, close.candidate)
         done = _mark(connection, name, close, batch)
         if done is not None:
@@ -262,7 +262,7 @@ def _compute(name: str, close: Close, batch: Batch) -> int:
 
 def _post(close: Close, part: Batch) -> int:
     """Step 6 for a range: take-backs and other debits, then credits with statements and accounts, then debts; one transaction."""
-    with transaction() as connection:
+    with _unhurried() as connection:
         _require_mark(connection, COMPUTED[-1], close, part)
         locked = run(connection, "ledger/lock_accounts", **_chosen("ledger/lock_accounts", close, part)).one()
         for rank in range(1, locked.last_rank + 1):
@@ -309,6 +309,18 @@ def drop_dead_runs(connection: Connection, *, closing: bool) -> None:
         connection.execute(text("select loyalty.drop_run(:run_no)"), {"run_no": dead.run_no})
         if dead.candidate is not None:
             discard(connection, dead.candidate)
+
+
+@contextmanager
+def _unhurried() -> Iterator[Connection]:
+    """A transaction whose commit does not wait for the disc.
+
+    What a crash of the server then takes is the newest end of the work, whole transactions in order, and a restart does
+    it again. The close itself ends in an ordinary commit, before which all of them are on the disc.
+    """
+    with transaction() as connection:
+        connection.execute(text("set local synchronous_commit = off"))
+        yield connection
 
 
 def _chosen(name: str, moves: Moves, batch: Batch, **more: Any) -> dict[str, Any]:

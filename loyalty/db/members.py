@@ -64,9 +64,9 @@ class Month:
 class Cause:
     """An entry and what it comes from.
 
-    `transactions` were rated for it, `uses` are the points it took of which lot (or owes still, with no lot), `taken_by`
-    the entries that took points of its own lot. `exact_before` and `exact_after` are the running exact sum on either side
-    of those transactions: their floors differ by what was posted.
+    `transactions` were rated for it, `uses` are the points it took of which lot (or owes still, with no lot),
+    `taken_by` the entries that took points of its own lot. `exact_before` and `exact_after` are the running exact sum
+    on either side of those transactions: their floors differ by what was posted.
     """
 
     entry: Row
@@ -115,7 +115,7 @@ def _find(connection: Connection, customer_id: str) -> int:
 
 def _member(connection: Connection, member_no: int, as_of: datetime) -> Member:
     def rows(name: str) -> tuple[Row, ...]:
-        return tuple(map(dict, run(connection, name, member_no=member_no, as_of=as_of).mappings()))
+        return tuple(_rows(connection, name, member_no=member_no, as_of=as_of))
 
     (standing,) = rows("reads/member_standing")
     months = rows("reads/member_months")
@@ -141,23 +141,27 @@ def _member(connection: Connection, member_no: int, as_of: datetime) -> Member:
     )
 
 
+def _rows(connection: Connection, name: str, **params: Any) -> list[Row]:
+    return [dict(row) for row in run(connection, name, **params).mappings()]
+
+
 def _statement(connection: Connection, member_no: int, period: date) -> Row:
     return dict(run(connection, "reads/export_statements", period=period, member_no=member_no).mappings().one())
 
 
 def _entries(connection: Connection, member_no: int, as_of: datetime) -> list[Row]:
-    rows = run(connection, "reads/export_entries", member_no=member_no).mappings()
-    return [dict(row) for row in rows if datetime.fromisoformat(row["occurred_at"]) <= as_of]
+    rows = _rows(connection, "reads/export_entries", member_no=member_no)
+    return [row for row in rows if datetime.fromisoformat(row["occurred_at"]) <= as_of]
 
 
 def _why(connection: Connection, member: Member) -> Why:
     given = {"member_no": member.member_no, "as_of": member.as_of}
     entries = _entries(connection, member.member_no, member.as_of)
     known = {entry["entry_id"]: entry for entry in entries}
-    uses = [dict(row) for row in run(connection, "reads/member_uses", member_no=member.member_no).mappings()]
+    uses = _rows(connection, "reads/member_uses", member_no=member.member_no)
     uses = [use for use in uses if use["entry_id"] in known]
-    rated = [dict(row) for row in run(connection, "reads/member_transactions", **given).mappings()]
-    months = _months(tuple(run(connection, "reads/member_months", **given).mappings()), rated)
+    rated = _rows(connection, "reads/member_transactions", **given)
+    months = _months(_rows(connection, "reads/member_months", **given), rated)
     return Why(
         causes=tuple(_cause(entry, months, uses, known) for entry in entries),
         months=tuple(months.values()),
@@ -165,8 +169,9 @@ def _why(connection: Connection, member: Member) -> Why:
     )
 
 
-def _months(stated: tuple[Row, ...], rated: list[Row]) -> dict[date, Month]:
-    months, before = {}, Decimal(0)
+def _months(stated: list[Row], rated: list[Row]) -> dict[date, Month]:
+    months: dict[date, Month] = {}
+    before = Decimal(0)
     for row in stated:
         own = tuple(what for what in rated if what["booked_period"] == row["period"])
         months[row["period"]] = Month(

@@ -37,7 +37,7 @@ def names() -> list[str]:
 def verify() -> Iterator[Check]:
     """Run every check, one after the other, on one and the same state of the database; changes nothing."""
     with connect() as connection:
-        connection = connection.execution_options(
+        connection.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True, stream_results=True, max_row_buffer=_PART
         )
         for name in names():

@@ -469,17 +469,16 @@ create table loyalty.rewards (
     gift text,
     primary key (member_no, tier_no, earned_at)
 );
-
-create index rewards_at on loyalty.rewards (earned_at, member_no);
 -- Vouchers and gifts.
 
--- Every code ever given out, so that none comes twice; it outlives the voucher.
+-- Every code ever given out and whose it is, so that none comes twice; it outlives the voucher, and leads from a code to it.
 create table loyalty.voucher_codes (
-    code text primary key check (code ~ '^[0-9CFHJKMNPRTVWX]{13}$')
+    code text primary key check (length(code) = 13),
+    member_no bigint not null
 );
 
 create table loyalty.vouchers (
-    code text primary key,
+    code text not null,
     member_no bigint not null,
     tier_no smallint not null,
     amount bigint not null check (amount > 0),
@@ -487,12 +486,11 @@ create table loyalty.vouchers (
     state text not null default 'issued' check (state in ('issued', 'held', 'redeemed', 'expired', 'void')),
     issued_at timestamptz not null,
     expires_at timestamptz not null,
-    period date not null
+    period date not null,
+    primary key (member_no, tier_no, issued_at)
 );
 
 comment on column loyalty.vouchers.amount is 'minor units of currency';
-create index vouchers_of_member on loyalty.vouchers (member_no);
-create index vouchers_due on loyalty.vouchers (expires_at);
 
 create table loyalty.voucher_archive (
     code text primary key,
@@ -631,15 +629,15 @@ create table loyalty.work_profiles (
     primary key (run_no, member_no)
 ) partition by list (run_no);
 
+-- A member's transactions of one sale's period and one rate stand in one row: what they earn is linear, so nothing is lost by it.
 create table loyalty.work_transactions (
     run_no bigint not null,
     member_no bigint not null,
-    transaction_no bigint not null,
     sale_period date not null,
     unnamed boolean not null,
-    occurred_at timestamptz not null,
-    eligible bigint not null,
-    points_per_unit numeric not null
+    points_per_unit numeric not null,
+    transactions integer not null,
+    eligible bigint not null
 ) partition by list (run_no);
 
 create table loyalty.work_spend (

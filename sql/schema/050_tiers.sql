@@ -51,5 +51,3 @@ create table loyalty.rewards (
     gift text,
     primary key (member_no, tier_no, earned_at)
 );
-
-create index rewards_at on loyalty.rewards (earned_at, member_no);

@@ -1,12 +1,13 @@
 -- Vouchers and gifts.
 
--- Every code ever given out, so that none comes twice; it outlives the voucher.
+-- Every code ever given out and whose it is, so that none comes twice; it outlives the voucher, and leads from a code to it.
 create table loyalty.voucher_codes (
-    code text primary key check (code ~ '^[0-9CFHJKMNPRTVWX]{13}$')
+    code text primary key check (length(code) = 13),
+    member_no bigint not null
 );
 
 create table loyalty.vouchers (
-    code text primary key,
+    code text not null,
     member_no bigint not null,
     tier_no smallint not null,
     amount bigint not null check (amount > 0),
@@ -14,12 +15,11 @@ create table loyalty.vouchers (
     state text not null default 'issued' check (state in ('issued', 'held', 'redeemed', 'expired', 'void')),
     issued_at timestamptz not null,
     expires_at timestamptz not null,
-    period date not null
+    period date not null,
+    primary key (member_no, tier_no, issued_at)
 );
 
 comment on column loyalty.vouchers.amount is 'minor units of currency';
-create index vouchers_of_member on loyalty.vouchers (member_no);
-create index vouchers_due on loyalty.vouchers (expires_at);
 
 create table loyalty.voucher_archive (
     code text primary key,

@@ -82,15 +82,15 @@ create table loyalty.work_profiles (
     primary key (run_no, member_no)
 ) partition by list (run_no);
 
+-- A member's transactions of one sale's period and one rate stand in one row: what they earn is linear, so nothing is lost by it.
 create table loyalty.work_transactions (
     run_no bigint not null,
     member_no bigint not null,
-    transaction_no bigint not null,
     sale_period date not null,
     unnamed boolean not null,
-    occurred_at timestamptz not null,
-    eligible bigint not null,
-    points_per_unit numeric not null
+    points_per_unit numeric not null,
+    transactions integer not null,
+    eligible bigint not null
 ) partition by list (run_no);
 
 create table loyalty.work_spend (

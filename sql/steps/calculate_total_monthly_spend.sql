@@ -4,7 +4,7 @@
 with counted as (
     select
         w.member_no,
-        1 as transactions,
+        w.transactions,
         case when :spend_window = 'period' then w.eligible else 0 end as spend
     from loyalty.work_transactions as w
     where w.run_no = :run_no and w.member_no >= :first_member and w.member_no < :stop_member

@@ -1,5 +1,5 @@
 -- does:   the reward of each upward move made at this instant: remembered, and a voucher with a unique code where the tier brings one
--- again:  rewards' key (member, tier, instant) makes a repeat write nothing, so no second code is drawn
+-- again:  a move that was rewarded is left out, so no second code is drawn; rewards' key (member, tier, instant) refuses a second
 -- params: first_member bigint, stop_member bigint, moved_at timestamptz, version integer
 with earned as (
     select
@@ -17,6 +17,7 @@ with earned as (
         and not exists (
             select from loyalty.rewards as w
             where w.member_no = h.member_no and w.tier_no = h.tier_no
+                and w.member_no >= :first_member and w.member_no < :stop_member
                 and w.earned_at > ((:moved_at at time zone p.time_zone)
                     - make_interval(months => v.reward_again_months)) at time zone p.time_zone
         )
@@ -33,13 +34,15 @@ remembered as (
         e.gift
     from earned as e
     order by e.member_no
-    on conflict (member_no, tier_no, earned_at) do nothing
     returning member_no, tier_no, period, voucher_code
 ),
 
 registered as (
-    insert into loyalty.voucher_codes (code)
-    select r.voucher_code from remembered as r
+    insert into loyalty.voucher_codes (code, member_no)
+    select
+        r.voucher_code,
+        r.member_no
+    from remembered as r
     where r.voucher_code is not null
     order by r.voucher_code
 )

@@ -1,5 +1,5 @@
 -- does:   an SMS into the outbox for each member who earned points in the period
--- again:  outbox_once (kind, occasion, member) makes a repeat write nothing
+-- again:  a member told already is left out; outbox_once (kind, occasion, member) refuses a second message
 -- params: period date, first_member bigint, stop_member bigint, recorded_at timestamptz
 insert into loyalty.outbox (kind, occasion, member_no, channel, facts, queued_at)
 select
@@ -11,5 +11,9 @@ select
     :recorded_at
 from loyalty.statements as s
 where s.period = :period and s.member_no >= :first_member and s.member_no < :stop_member and s.points_earned > 0
+    and not exists (
+        select from loyalty.outbox as o
+        where o.kind = 'points_credited' and o.occasion = to_char(:period, 'YYYY-MM') and o.member_no = s.member_no
+            and o.member_no >= :first_member and o.member_no < :stop_member
+    )
 order by s.member_no
-on conflict on constraint outbox_once do nothing

@@ -1,47 +1,58 @@
 -- does:   e-mails about tiers into the outbox: upgrades of this instant with what they brought; for a close also moves down and warnings
--- again:  outbox_once (kind, occasion, member) makes a repeat write nothing
+-- again:  a member told already is left out; outbox_once (kind, occasion, member) refuses a second message
 -- params: period date, first_member bigint, stop_member bigint, moved_at timestamptz, recorded_at timestamptz, version integer
+with news as (
+    select
+        'tier_upgrade'::loyalty.message_kind as kind,
+        to_char(:moved_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as occasion,
+        h.member_no,
+        jsonb_build_object(
+            'tier', t.name, 'from', f.name, 'period', to_char(h.period, 'YYYY-MM'), 'voucher', w.voucher_code, 'gift', w.gift
+        ) as facts
+    from loyalty.tier_history as h
+    inner join loyalty.tiers as t on h.tier_no = t.tier_no
+    inner join loyalty.tiers as f on h.from_tier_no = f.tier_no
+    left join loyalty.rewards as w on h.member_no = w.member_no and h.tier_no = w.tier_no and w.earned_at = :moved_at
+    where h.effective_at = :moved_at and h.member_no >= :first_member and h.member_no < :stop_member and h.upward
+    union all
+    select
+        'tier_changed_down'::loyalty.message_kind,
+        to_char(cast(:period as date), 'YYYY-MM'),
+        s.member_no,
+        jsonb_build_object('tier', t.name, 'from', f.name)
+    from loyalty.statements as s
+    inner join loyalty.rungs as up on up.version = :version and s.tier_held = up.tier_no
+    inner join loyalty.rungs as down on down.version = :version and s.tier_after = down.tier_no
+    inner join loyalty.tiers as t on s.tier_after = t.tier_no
+    inner join loyalty.tiers as f on s.tier_held = f.tier_no
+    where s.period = :period and s.member_no >= :first_member and s.member_no < :stop_member and s.tier_after <> s.tier_held
+        and down.rung < up.rung
+    union all
+    select
+        'tier_at_risk'::loyalty.message_kind,
+        to_char(cast(:period as date), 'YYYY-MM'),
+        s.member_no,
+        jsonb_build_object(
+            'tier', t.name, 'qualifying_points', s.qualifying_points, 'threshold', r.from_points, 'held_until', s.held_until
+        )
+    from loyalty.statements as s
+    inner join loyalty.rungs as r on r.version = :version and s.tier_after = r.tier_no
+    inner join loyalty.tiers as t on s.tier_after = t.tier_no
+    where s.period = :period and s.member_no >= :first_member and s.member_no < :stop_member and s.tier_at_risk
+)
+
 insert into loyalty.outbox (kind, occasion, member_no, channel, facts, queued_at)
 select
-    'tier_upgrade'::loyalty.message_kind,
-    to_char(:moved_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    h.member_no,
+    n.kind,
+    n.occasion,
+    n.member_no,
     'email',
-    jsonb_build_object(
-        'tier', t.name, 'from', f.name, 'period', to_char(h.period, 'YYYY-MM'), 'voucher', w.voucher_code, 'gift', w.gift
-    ),
+    n.facts,
     :recorded_at
-from loyalty.tier_history as h
-inner join loyalty.tiers as t on h.tier_no = t.tier_no
-inner join loyalty.tiers as f on h.from_tier_no = f.tier_no
-left join loyalty.rewards as w on h.member_no = w.member_no and h.tier_no = w.tier_no and w.earned_at = :moved_at
-where h.effective_at = :moved_at and h.member_no >= :first_member and h.member_no < :stop_member and h.upward
-union all
-select
-    'tier_changed_down'::loyalty.message_kind,
-    to_char(cast(:period as date), 'YYYY-MM'),
-    s.member_no,
-    'email',
-    jsonb_build_object('tier', t.name, 'from', f.name),
-    :recorded_at
-from loyalty.statements as s
-inner join loyalty.rungs as up on up.version = :version and s.tier_held = up.tier_no
-inner join loyalty.rungs as down on down.version = :version and s.tier_after = down.tier_no
-inner join loyalty.tiers as t on s.tier_after = t.tier_no
-inner join loyalty.tiers as f on s.tier_held = f.tier_no
-where s.period = :period and s.member_no >= :first_member and s.member_no < :stop_member and down.rung < up.rung
-union all
-select
-    'tier_at_risk'::loyalty.message_kind,
-    to_char(cast(:period as date), 'YYYY-MM'),
-    s.member_no,
-    'email',
-    jsonb_build_object(
-        'tier', t.name, 'qualifying_points', s.qualifying_points, 'threshold', r.from_points, 'held_until', s.held_until
-    ),
-    :recorded_at
-from loyalty.statements as s
-inner join loyalty.rungs as r on r.version = :version and s.tier_after = r.tier_no
-inner join loyalty.tiers as t on s.tier_after = t.tier_no
-where s.period = :period and s.member_no >= :first_member and s.member_no < :stop_member and s.tier_at_risk
-on conflict on constraint outbox_once do nothing
+from news as n
+where not exists (
+    select from loyalty.outbox as o
+    where o.kind = n.kind and o.occasion = n.occasion and o.member_no = n.member_no
+        and o.member_no >= :first_member and o.member_no < :stop_member
+)
+order by n.kind, n.member_no

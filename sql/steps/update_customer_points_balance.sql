@@ -14,7 +14,7 @@ with posted_so_far as (
     group by e.member_no
 ),
 
-due as (
+closing as (
     select
         p.*,
         t.qualifying_points,
@@ -26,6 +26,8 @@ due as (
         t.exact_sum as sum_after,
         t.exact_before_window as before_after,
         t.exact_unnamed as unnamed_after,
+        p.opening_balance <> 0 or s.transactions > 0 or f.member_no is not null or p.moved_in_period
+        or t.tier_after <> p.tier_before or t.proposed_tier is not null as has_something,
         coalesce(s.transactions, 0) as transactions,
         coalesce(s.spend, 0) as spend,
         greatest(w.points, 0) as credit,
@@ -63,10 +65,10 @@ due as (
         end as exact_window
     ) as shifted
     where p.run_no = :run_no and p.member_no >= :first_member and p.member_no < :stop_member
-        and (
-            p.opening_balance <> 0 or s.transactions > 0 or f.member_no is not null or p.moved_in_period
-            or t.tier_after <> p.tier_before or t.proposed_tier is not null
-        )
+),
+
+due as (
+    select * from closing as c where c.has_something
 ),
 
 credited as (
@@ -132,14 +134,10 @@ stated as (
 -- members who have nothing to state, but whose tier is held longer
 held as (
     update loyalty.accounts as a
-    set held_until = t.held_until
-    from loyalty.work_tiers as t
-    inner join loyalty.work_profiles as p
-        on p.run_no = :run_no and t.member_no = p.member_no and p.member_no >= :first_member and p.member_no < :stop_member
-    where t.run_no = :run_no and t.member_no >= :first_member and t.member_no < :stop_member
-        and t.held_until is distinct from p.held_until
-        and a.member_no = t.member_no and a.member_no >= :first_member and a.member_no < :stop_member
-        and not exists (select from due as d where d.member_no = t.member_no)
+    set held_until = c.held_after
+    from closing as c
+    where not coalesce(c.has_something, false) and c.held_after is distinct from c.held_until
+        and a.member_no = c.member_no and a.member_no >= :first_member and a.member_no < :stop_member
 )
 
 update loyalty.accounts as a

@@ -1,5 +1,6 @@
 -- does:   makes the moves of a close that need no review, or (period null) those that managers approved at this instant: history and account
--- again:  tier_history's key (member, instant) makes a repeat write nothing, and only a move just written touches the account
+-- again:  a move that stands in the history is left out, its key (member, instant) refuses a second, and only a move just written
+--         touches the account
 -- params: period date, first_member bigint, stop_member bigint, moved_at timestamptz, recorded_at timestamptz, version integer
 with due as (
     select
@@ -40,8 +41,10 @@ moved as (
     from due as d
     inner join loyalty.rungs as up on up.version = :version and d.tier_no = up.tier_no
     inner join loyalty.rungs as down on down.version = :version and d.from_tier_no = down.tier_no
+    where not exists (
+        select from loyalty.tier_history as h where h.member_no = d.member_no and h.effective_at = :moved_at
+    )
     order by d.member_no
-    on conflict (member_no, effective_at) do nothing
     returning member_no, tier_no, effective_at
 )
 

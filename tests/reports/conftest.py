@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
+from loyalty.db.rules_versions import install_first
 from loyalty.rules.periods import following
+from loyalty.rules.programme import Programme
 
 AT = datetime(2018, 1, 2, 10, tzinfo=UTC)
 DECEMBER = date(2017, 12, 1)
@@ -52,30 +54,41 @@ class Books:
         )
 
     def statement(
-        self, member_no: int, period: date = DECEMBER, *, tiers: tuple[str, ...] = ("Bronze",), **figures: int
+        self,
+        member_no: int,
+        period: date = DECEMBER,
+        *,
+        held: str = "Bronze",
+        before: str | None = None,
+        after: str | None = None,
+        **figures: int,
     ) -> None:
-        """A member's month: tiers are those before, held at the end and after, as far as they differ from the first."""
-        before, held, after = (*tiers, tiers[-1], tiers[-1])[:3] if len(tiers) > 1 else tiers * 3
-        row = dict.fromkeys(("opening", "transactions", "spend", "earned", "redeemed", "expired", "adjusted"), 0) | figures
+        """A member's month; the tiers before and after are the one held unless told."""
+        row = (
+            dict.fromkeys(("opening", "transactions", "spend", "earned", "redeemed", "expired", "adjusted"), 0)
+            | figures
+        )
         self.execute(
             "insert into loyalty.statements (period, member_no, opening_balance, transactions, spend, points_earned,"
-            " points_redeemed, points_expired, points_adjusted, closing_balance, qualifying_points, tier_before, tier_held,"
-            " tier_after, tier_at_risk, exact_sum, exact_before_window, exact_unnamed, exact_window) values (:period,"
+            " points_redeemed, points_expired, points_adjusted, closing_balance, qualifying_points, tier_before,"
+            "tier_held, tier_after, tier_at_risk, exact_sum, exact_before_window, exact_unnamed,"
+            " exact_window) values (:period,"
             " :member_no, :opening, :transactions, :spend, :earned, :redeemed, :expired, :adjusted,"
             " :opening + :earned - :redeemed - :expired + :adjusted, 0, :before, :held, :after, false, 0, 0, 0, '{}')",
             period=period,
             member_no=member_no,
-            before=TIERS[before],
+            before=TIERS[before or held],
             held=TIERS[held],
-            after=TIERS[after],
+            after=TIERS[after or held],
             **row,
         )
 
     def move(self, member_no: int, period: date, before: str, after: str, *, days_later: int = 0) -> None:
         """A move that the period's close made, or that was approved some days later."""
         self.execute(
-            "insert into loyalty.tier_history (member_no, effective_at, from_tier_no, tier_no, period, upward, recorded_at)"
-            " values (:member_no, loyalty.period_start(:next) + make_interval(days => :days), :before, :after, :period,"
+            "insert into loyalty.tier_history (member_no, effective_at, from_tier_no, tier_no, period, upward,"
+            "recorded_at) values (:member_no, loyalty.period_start(:next) + make_interval(days => :days),"
+            " :before, :after, :period,"
             " :after > :before, :at)",
             member_no=member_no,
             next=following(period),
@@ -86,18 +99,22 @@ class Books:
             at=AT,
         )
 
-    def voucher(self, member_no: int, period: date, tier: str, amount: int, *, archived: bool = False) -> None:
+    def voucher(
+        self, member_no: int, period: date, tier: str, amount: int, *, archived: bool = False, days_later: int = 0
+    ) -> None:
         """A voucher for the move into the tier, in minor units."""
+        table, column, value = ("voucher_archive", ", archived_at", ", :at") if archived else ("vouchers", "", "")
         self.execute(
-            f"insert into loyalty.{'voucher_archive' if archived else 'vouchers'} (code, member_no, tier_no, amount, currency,"
-            f" state, issued_at, expires_at, period{', archived_at' if archived else ''}) values (:code, :member_no, :tier_no,"
-            " :amount, 'USD', 'issued', loyalty.period_start(:next), loyalty.period_start(:next) + interval '90 days',"
-            f" :period{', :at' if archived else ''})",
+            f"insert into loyalty.{table} (code, member_no, tier_no, amount, currency, state, issued_at, expires_at,"
+            f" period{column}) select :code, :member_no, :tier_no, :amount, 'USD', 'issued', moved_at,"
+            f" moved_at + interval '90 days', :period{value}"
+            " from (select loyalty.period_start(:next) + make_interval(days => :days) as moved_at) as m",
             code=f"CODE{next(_codes)}",
             member_no=member_no,
             tier_no=TIERS[tier],
             amount=amount,
             next=following(period),
+            days=days_later,
             period=period,
             **({"at": AT} if archived else {}),
         )
@@ -107,5 +124,7 @@ class Books:
 def books(connection: Connection) -> Books:
     """A programme with December 2017 closed and no member yet."""
     made = Books(connection)
+    made.execute("insert into loyalty.programme (time_zone) values ('UTC')")
+    install_first(connection, Programme(), at=AT)
     made.month(DECEMBER)
     return made

@@ -34,15 +34,18 @@ def import_members(path: Path | str, *, progress: Progress | None = None) -> Imp
     return run_import(_KIND, Path(path), progress)
 
 
-def _apply(own: Session) -> None:
+def _judge(own: Session) -> None:
     tomorrow = (own.programme.as_of + timedelta(days=1)).date()
     run(own.connection, "imports/judge_members", tomorrow=tomorrow)
     run(own.connection, "imports/fold_members")
     run(own.connection, "imports/analyze_members")
-    settled(own, lambda _: _record(own))
 
 
 def _record(own: Session) -> None:
+    settled(own, lambda _: _record_rows(own))
+
+
+def _record_rows(own: Session) -> None:
     run(own.connection, "imports/compare_members")
     run(own.connection, "imports/update_members")
     run(own.connection, "imports/enrol_members", enrolled_at=clock.now(), tier_no=own.programme.first_tier)
@@ -54,5 +57,6 @@ _KIND = Kind(
     tally="imports/tally_members",
     keep_rejects="imports/keep_rejects_of_members",
     clear="imports/clear_members",
-    apply=_apply,
+    judge=_judge,
+    record=_record,
 )

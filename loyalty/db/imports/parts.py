@@ -1,7 +1,13 @@
-"""The run of an import: part by part, each in a transaction of its own, good rows in, bad rows told."""
+"""The run of an import: part by part, each in a transaction of its own, good rows in, bad rows told.
+
+While one part is recorded, in a thread, the next one is already read and judged on another connection. Parts are
+recorded one after the other, in the order of the file.
+"""
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from loyalty.db.engine import connect
 from loyalty.db.imports.csv_file import Columns, CsvFile
 from loyalty.db.imports.rejected import rejected_path, write_rejected
-from loyalty.db.imports.session import Session, session
+from loyalty.db.imports.session import Session, read_programme, session
 from loyalty.db.statements import run
 from loyalty.errors import Unavailable
 
@@ -42,6 +48,21 @@ class ImportResult:
         return self.read > 0 and self.loaded + self.unchanged == 0
 
 
+@dataclass
+class Tally:
+    """Rows so far."""
+
+    read: int = 0
+    loaded: int = 0
+    unchanged: int = 0
+
+    def add(self, other: "Tally") -> None:
+        """Count the other's rows too."""
+        self.read += other.read
+        self.loaded += other.loaded
+        self.unchanged += other.unchanged
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of file: its name and statements in SQL, its columns, and what is done with a part and at the end."""
@@ -51,48 +72,29 @@ class Kind:
     tally: str
     keep_rejects: str
     clear: str
-    apply: Callable[[Session], None]
-    finish: Callable[[Session], "Tally"] | None = None
-
-
-@dataclass
-class Tally:
-    """Rows so far."""
-
-    loaded: int = 0
-    unchanged: int = 0
-
-    def add(self, other: "Tally") -> None:
-        """Count the other's rows too."""
-        self.loaded += other.loaded
-        self.unchanged += other.unchanged
+    judge: Callable[[Session], None]
+    record: Callable[[Session], None]
+    finish: Callable[[Session], Tally] | None = None
 
 
 def run_import(kind: Kind, path: Path, progress: Progress | None) -> ImportResult:
     """Import a file. Raises BadInput when it can't be read, Refused when there is no programme."""
     started = time.monotonic()
     file = CsvFile(path, kind.columns)
-    tally = Tally()
-    read = staged = 0
-    with session(kind.name, file.header) as own:
-        for block in file.blocks():
-            own.stage(block)
-            read, staged = read + block.rows, staged + block.rows
-            if progress:
-                progress(block.position, file.size)
-            if staged >= PART_ROWS:
-                tally.add(_apply(kind, own))
-                staged = 0
-        tally.add(_apply(kind, own))
+    programme = read_programme()
+    with ExitStack() as sessions:
+
+        def opened() -> Session:
+            return sessions.enter_context(session(kind.name, file.header, programme))
+
+        own, tally = _load(kind, file, opened, progress or (lambda _done, _whole: None))
         if kind.finish:
             tally.add(kind.finish(own))
         rejected = write_rejected(file, own.connection)
     if tally.loaded >= VACUUM_FROM:
         _vacuum()
-    if progress:
-        progress(file.size, file.size)
     return ImportResult(
-        read=read,
+        read=tally.read,
         loaded=tally.loaded,
         unchanged=tally.unchanged,
         rejected=rejected,
@@ -102,18 +104,46 @@ def run_import(kind: Kind, path: Path, progress: Progress | None) -> ImportResul
     )
 
 
-def _apply(kind: Kind, own: Session) -> Tally:
-    kind.apply(own)
+def _load(kind: Kind, file: CsvFile, opened: Callable[[], Session], progress: Progress) -> tuple[Session, Tally]:
+    """Read, judge and record every part; returns the session that holds what was kept for the end."""
+    tally = Tally()
+    own, spare, staged = opened(), None, 0
+    recording: Future[Tally] | None = None
+    with ThreadPoolExecutor(max_workers=1) as recorder:
+        for block in file.blocks():
+            if staged >= PART_ROWS:
+                following = recorder.submit(_record, kind, own)
+                if recording:
+                    tally.add(recording.result())
+                own, spare, recording, staged = spare or opened(), own, following, 0
+            own.stage(block)
+            tally.read, staged = tally.read + block.rows, staged + block.rows
+            if staged >= PART_ROWS:
+                kind.judge(own)
+            progress(block.position, file.size)
+        if staged < PART_ROWS:
+            kind.judge(own)
+        if recording:
+            tally.add(recording.result())
+        tally.add(_record(kind, own))
+    if spare:
+        own.take_over(spare)
+    progress(file.size, file.size)
+    return own, tally
+
+
+def _record(kind: Kind, own: Session) -> Tally:
+    kind.record(own)
     return finish_part(kind, own)
 
 
 def finish_part(kind: Kind, own: Session) -> Tally:
-    """Count a part that is applied, keep its reasons, commit it and make room for the next."""
+    """Count a part that is recorded, keep its reasons, commit it and make room for the next."""
     found = run(own.connection, kind.tally).one()
     run(own.connection, kind.keep_rejects)
     run(own.connection, kind.clear)
     own.connection.commit()
-    return Tally(found.loaded, found.unchanged)
+    return Tally(loaded=found.loaded, unchanged=found.unchanged)
 
 
 def settled(own: Session, work: Callable[[bool], None]) -> None:
@@ -126,11 +156,11 @@ def settled(own: Session, work: Callable[[bool], None]) -> None:
     for _ in range(_MEETINGS):
         try:
             with own.connection.begin_nested():
-                work(own.looks)
+                work(own.programme.recorded_before)
         except DBAPIError as error:
             if getattr(error.orig, "pgcode", None) not in _MET:
                 raise
-            own.looks = True
+            own.programme.recorded_before = True
         else:
             return
     raise Unavailable("others keep recording the same rows at the same moment: import the file again")

@@ -18,14 +18,17 @@ def import_rates(path: Path | str, *, progress: Progress | None = None) -> Impor
     return run_import(_KIND, Path(path), progress)
 
 
-def _apply(own: Session) -> None:
+def _judge(own: Session) -> None:
     run(own.connection, "imports/judge_rates", currency=own.programme.currency)
     run(own.connection, "imports/mark_later_rates")
     run(own.connection, "imports/analyze_rates")
-    settled(own, lambda _: _record(own))
 
 
 def _record(own: Session) -> None:
+    settled(own, lambda _: _record_rows(own))
+
+
+def _record_rows(own: Session) -> None:
     run(own.connection, "imports/compare_rates")
     run(own.connection, "imports/record_rates")
 
@@ -36,5 +39,6 @@ _KIND = Kind(
     tally="imports/tally_rates",
     keep_rejects="imports/keep_rejects_of_rates",
     clear="imports/clear_rates",
-    apply=_apply,
+    judge=_judge,
+    record=_record,
 )

@@ -5,11 +5,12 @@ COPY names columns of the file at hand, so its text is composed here; every othe
 
 import csv
 import io
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import BinaryIO, cast
 
 import psycopg2
 import psycopg2.extensions
@@ -24,35 +25,35 @@ from loyalty.db.statements import run
 from loyalty.errors import Refused
 
 
-@dataclass(frozen=True)
+@dataclass
 class Programme:
-    """What an import needs of the programme, as it is when the import starts."""
+    """What an import needs of the programme, as it is when the import starts, and what it finds out on its way."""
 
     as_of: datetime
     zone: str
     currency: str
     starts_at: datetime
     first_tier: int
+    recorded_before: bool = False  # whether a row of the file was found to be recorded already
 
 
 class Session:
-    """One import's connection. It isn't given back to the pool: its temporary tables end with it."""
+    """A connection of an import. It isn't given back to the pool: its temporary tables end with it."""
 
-    def __init__(self, connection: Connection, kind: str, header: Header) -> None:
-        """Take a connection of its own and make the tables for `kind`: transactions, members or rates."""
+    def __init__(self, connection: Connection, kind: str, header: Header, programme: Programme) -> None:
+        """Take a connection and make the tables for `kind`: transactions, members or rates."""
         self.connection = connection
-        self.programme = _programme(connection)
-        self.looks = False  # whether parts look for what is recorded already
+        self.programme = programme
         self._columns = [column for column in header.columns if column]
         self._places = [place for place, column in enumerate(header.columns) if column]
         self._header = header
         ignored = [f"ignored_{number}" for number in range(1, header.columns.count(None) + 1)]
         names = iter(ignored)
         self._table = f"import_{kind}_raw"
-        self._copy_lines = _copy(self._table, [column or next(names) for column in header.columns])
-        self._copy_records = _copy(self._table, ["line", *self._columns])
-        self._copy_rejects = _copy("import_rejects", ["line", "reason"])
-        run(connection, "imports/configure_session", zone=self.programme.zone)
+        self._copy_lines = _copy_from(self._table, [column or next(names) for column in header.columns])
+        self._copy_records = _copy_from(self._table, ["line", *self._columns])
+        self._copy_rejects = _copy_from("import_rejects", ["line", "reason"])
+        run(connection, "imports/configure_session", zone=programme.zone)
         run(connection, "imports/open_import", kind=kind, ignored=len(ignored))
         connection.commit()
 
@@ -78,28 +79,39 @@ class Session:
     def _read(self, record: Record) -> Iterator[str]:
         return (record.fields[place] for place in self._places)
 
-    def _copy(self, statement: sql.Composed, rows: io.BytesIO) -> None:
+    def take_over(self, other: "Session") -> None:
+        """Take the refunds and rejects that the other session has kept."""
+        for table in ("import_refunds", "import_rejects"):
+            name = sql.Identifier(table)
+            with tempfile.TemporaryFile() as rows:
+                other._copy(sql.SQL("copy {} to stdout").format(name), rows)
+                rows.seek(0)
+                self._copy(sql.SQL("copy {} from stdin").format(name), rows)
+
+    def _copy(self, statement: sql.Composed, rows: BinaryIO) -> None:
         with cast("psycopg2.extensions.cursor", self.connection.connection.cursor()) as cursor:
             cursor.copy_expert(statement, rows)
 
 
 @contextmanager
-def session(kind: str, header: Header) -> Iterator[Session]:
-    """A session for one import. Raises Refused when there is no programme yet, and what `connect` raises."""
+def session(kind: str, header: Header, programme: Programme) -> Iterator[Session]:
+    """A session for one import; it ends with the block. Raises what `connect` raises."""
     with connect() as connection:
         connection.detach()
-        yield Session(connection, kind, header)
+        yield Session(connection, kind, header, programme)
 
 
-def _programme(connection: Connection) -> Programme:
+def read_programme() -> Programme:
+    """The programme as it is now. Raises Refused when there is none yet."""
     as_of = clock.now()
-    found = run(connection, "imports/programme", as_of=as_of).one_or_none()
+    with connect() as connection:
+        found = run(connection, "imports/programme", as_of=as_of).one_or_none()
     if found is None:
         raise Refused("there is no programme to import into yet: run `loyalty migrate`")
     return Programme(as_of, found.time_zone, found.currency, found.starts_at, found.first_tier)
 
 
-def _copy(table: str, columns: Iterable[str]) -> sql.Composed:
+def _copy_from(table: str, columns: Iterable[str]) -> sql.Composed:
     return sql.SQL("copy {} ({}) from stdin with (format csv, encoding 'UTF8')").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )

@@ -42,8 +42,8 @@ def import_transactions(path: Path | str, *, progress: Progress | None = None) -
     return run_import(_KIND, Path(path), progress)
 
 
-def _apply(own: Session) -> None:
-    """Record a part, but put the refunds that name a sale aside."""
+def _judge(own: Session) -> None:
+    """Judge a part, and put the refunds that name a sale aside."""
     run(
         own.connection,
         "imports/judge_transactions",
@@ -54,7 +54,10 @@ def _apply(own: Session) -> None:
     )
     run(own.connection, "imports/defer_refunds")
     run(own.connection, "imports/analyze_transactions")
-    settled(own, lambda look: _record(own, look=look))
+
+
+def _record(own: Session) -> None:
+    settled(own, lambda look: _record_rows(own, look=look))
 
 
 def _finish(own: Session) -> Tally:
@@ -64,12 +67,12 @@ def _finish(own: Session) -> Tally:
     for share in range(shares):
         run(own.connection, "imports/take_refunds", share=share, shares=shares)
         run(own.connection, "imports/analyze_transactions")
-        settled(own, lambda _: _record(own, look=True, refunds=True))
+        settled(own, lambda _: _record_rows(own, look=True, refunds=True))
         tally.add(finish_part(_KIND, own))
     return tally
 
 
-def _record(own: Session, *, look: bool, refunds: bool = False) -> None:
+def _record_rows(own: Session, *, look: bool, refunds: bool = False) -> None:
     """Record the rows that are good and new. Every import takes its locks in the same order: nobody waits in a ring."""
     connection = own.connection
     run(connection, "imports/add_sources")
@@ -114,6 +117,7 @@ _KIND = Kind(
     tally="imports/tally_transactions",
     keep_rejects="imports/keep_rejects_of_transactions",
     clear="imports/clear_transactions",
-    apply=_apply,
+    judge=_judge,
+    record=_record,
     finish=_finish,
 )

@@ -1,0 +1,179 @@
+"""The command `loyalty`: the one place where what is typed meets what is done.
+
+Each command is imported when it runs, so that `loyalty --help` is quick, and only those that run flows load `flows`.
+"""
+
+import io
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from loyalty.commands.failures import guarded
+from loyalty.commands.parser import read_arguments
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code: 0 done, 1 failed, 2 used wrongly."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no UTF-8 gets a question mark, not an error
+            stream.reconfigure(errors="replace")
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line; the exit code. Errors are told on stderr, in one line."""
+    return guarded(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    given = read_arguments(arguments)
+    return _COMMANDS[given.command](given)
+
+
+def _migrate(_given: Namespace) -> int:
+    from loyalty.commands import programme
+
+    return programme.migrate()
+
+
+def _rules(given: Namespace) -> int:
+    from loyalty.commands import programme
+
+    actions = {"show": programme.show_rules, "check": programme.check_rules, "apply": programme.apply_rules}
+    return actions[given.action](given)
+
+
+def _import(given: Namespace) -> int:
+    from loyalty.commands import imports
+
+    return imports.load(given)
+
+
+def _close(given: Namespace) -> int:
+    from flows import runs
+    from loyalty.commands.terminal import remarks_on_success, say, say_json
+    from loyalty.db.programme import check_ready
+    from loyalty.monthly import Terms
+
+    if given.simulate:
+        return _simulate(given)
+    check_ready()
+    with remarks_on_success() as remark:
+        done = runs.close(given.period, Terms(notify=given.notify), remark)
+    if given.json:
+        say_json({"period": given.period, "result": done})
+    else:
+        say(done)
+    return 0
+
+
+def _simulate(given: Namespace) -> int:
+    from loyalty.commands import simulations
+
+    return simulations.show(given)
+
+
+def _backfill(given: Namespace) -> int:
+    from flows import runs
+    from loyalty.commands.terminal import remarks_on_success, say
+    from loyalty.db.programme import check_ready
+    from loyalty.monthly import Terms
+
+    check_ready()
+    terms = Terms(notify=given.notify, reviews=given.reviews, decided_by=given.by)
+    with remarks_on_success() as remark:
+        say(runs.backfill(given.first, given.last, terms, remark))
+    return 0
+
+
+def _expire(given: Namespace) -> int:
+    from flows import runs
+    from loyalty.commands.terminal import remarks_on_success, say
+    from loyalty.db.programme import check_ready
+
+    zone = check_ready()
+    as_of = given.as_of
+    if as_of is not None and as_of.tzinfo is None:
+        as_of = as_of.replace(tzinfo=zone)
+    with remarks_on_success() as remark:
+        say(runs.expire(as_of, remark))
+    return 0
+
+
+def _notify(_given: Namespace) -> int:
+    from flows import runs
+    from loyalty.commands.terminal import remarks_on_success, say
+    from loyalty.db.programme import check_ready
+
+    check_ready()
+    with remarks_on_success() as remark:
+        say(runs.notify(remark))
+    return 0
+
+
+def _reviews(given: Namespace) -> int:
+    from loyalty.commands import reviews
+
+    return reviews.run_reviews(given)
+
+
+def _member(given: Namespace) -> int:
+    from loyalty.commands import members
+
+    return members.show(given)
+
+
+def _export(given: Namespace) -> int:
+    from loyalty.commands import exports
+
+    return exports.export(given)
+
+
+def _report(given: Namespace) -> int:
+    from loyalty.commands import reports
+
+    return reports.report(given)
+
+
+def _verify(given: Namespace) -> int:
+    from loyalty.commands import checks
+
+    return checks.prove(given)
+
+
+def _demo(given: Namespace) -> int:
+    from loyalty.commands import demo
+
+    return demo.load_demo(given)
+
+
+def _stop(_given: Namespace) -> int:
+    from loyalty.commands import programme
+
+    return programme.stop()
+
+
+def _settings(given: Namespace) -> int:
+    from loyalty.commands import programme
+
+    return programme.show_settings(given)
+
+
+_COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "migrate": _migrate,
+    "rules": _rules,
+    "import": _import,
+    "close": _close,
+    "backfill": _backfill,
+    "expire": _expire,
+    "notify": _notify,
+    "reviews": _reviews,
+    "member": _member,
+    "export": _export,
+    "report": _report,
+    "verify": _verify,
+    "demo": _demo,
+    "stop": _stop,
+    "settings": _settings,
+}

@@ -1,0 +1,112 @@
+"""Every check finds the fault it is there for, and nothing in sound books."""
+
+import pytest
+from sqlalchemy import Connection, text
+
+from loyalty.db import verify
+from loyalty.db.statements import run
+
+_NO_GUARD = "alter table entries disable trigger all"
+ANN, CYD = (f"member_no = (select member_no from members where customer_id = '{name}')" for name in ("ann", "cyd"))
+
+# check: how the books are spoilt, and how many rows it then finds
+FAULTS: dict[str, tuple[str, int]] = {
+    "accounts_are_as_the_last_statement_left_them": (
+        f"update accounts set closing_balance = closing_balance + 1 where {ANN}",
+        1,
+    ),
+    "approved_reviews_moved_the_member": ("delete from tier_history where review_no is not null", 1),
+    "balances_are_the_sums_of_entries": (f"update accounts set balance = balance + 1 where {ANN}", 1),
+    "balances_are_what_lots_hold_less_debts": (
+        f"update lots set remaining = remaining - 1 where remaining > 0 and {CYD}",
+        1,
+    ),
+    "closed_periods_have_a_finished_close": (
+        "update closes set finished_at = null where period = '2026-03-01'",
+        1,
+    ),
+    "closes_recorded_every_expiry": (
+        f"update lots set remaining = 1 where expires_at = '2026-04-01T00:00Z' and {ANN}",
+        1,
+    ),
+    "closes_used_the_rules_in_force": ("update closes set rules_version = 1 where period = '2026-05-01'", 1),
+    "debits_are_used_owed_or_written_off": ("update debts set owed = owed + 1", 1),
+    "digests_of_closes_still_match": ("update transactions set amount = amount + 1 where transaction_id = 'C1'", 1),
+    "entries_are_booked_to_months": (f"{_NO_GUARD}; update entries set period = '2025-12-01' where {CYD}", 0),
+    "every_member_has_an_account": (
+        "insert into members (customer_id, enrolled_at) values ('nobody', '2026-01-01')",
+        1,
+    ),
+    "exact_sums_are_those_of_the_transactions": (
+        "update transactions set amount = amount + 100 where transaction_id = 'C1'",
+        1,
+    ),
+    "exact_windows_add_up": (f"update accounts set exact_before_window = 1 where {ANN}", 1),
+    "expired_points_have_their_entries": (f"update lots set expired = expired + 1 where expired = 10 and {ANN}", 1),
+    "lots_are_their_credits": (f"update lots set points = points - 1, remaining = 0 where {CYD}", 2),
+    "lots_are_used_expired_or_left": (f"update lot_uses set points = points + 1 where {ANN}", 1),
+    "moves_are_stated_or_approved": (f"update tier_history set tier_no = 1 where {CYD}", 2),
+    "moves_begin_where_the_last_one_ended": (f"update tier_history set from_tier_no = tier_no where {CYD}", 1),
+    "nothing_is_owed_beside_unspent_points": (
+        f"insert into debts select member_no, 1, 5 from accounts where {CYD}",
+        1,
+    ),
+    "periods_are_closed_in_turn": ("update periods set state = 'open' where period = '2026-02-01'", 2),
+    "posted_points_are_the_floor_of_the_exact_sum": (
+        f"update statements set exact_sum = exact_sum + 1 where period = '2026-03-01' and {ANN}",
+        1,
+    ),
+    "proposed_upgrades_have_a_review": (f"delete from reviews where {CYD}", 1),
+    "refunds_never_exceed_their_sale": (
+        "update transactions set amount = 30001 where transaction_id = 'A2'",
+        1,
+    ),
+    "rewards_are_of_upward_moves": (f"update rewards set earned_at = earned_at + interval '1 second' where {CYD}", 1),
+    "rewards_brought_their_gift": ("delete from gift_dispatches", 1),
+    "rewards_brought_their_voucher": ("delete from voucher_archive", 0),
+    "spend_is_what_counts_of_the_transactions": (
+        f"update statements set spend = spend + 1 where period = '2026-02-01' and {ANN}",
+        1,
+    ),
+    "statements_are_the_sums_of_their_entries": (
+        "update statements set points_earned = points_earned + 1, closing_balance = closing_balance + 1"
+        f" where period = '2026-05-01' and {CYD}",
+        1,
+    ),
+    "statements_count_their_transactions": (
+        f"update statements set transactions = transactions + 1 where period = '2026-02-01' and {ANN}",
+        1,
+    ),
+    "statements_follow_each_other": (f"delete from statements where period = '2026-03-01' and {CYD}", 1),
+    "tiers_are_those_of_the_newest_move": (f"update accounts set tier_no = 1 where {CYD}", 1),
+    "transactions_have_their_keys": ("delete from transaction_keys where transaction_id = 'A1'", 1),
+    "voucher_codes_are_registered": ("delete from voucher_codes where code in (select code from vouchers)", 0),
+    "voucher_codes_have_their_check_symbol": ("insert into voucher_codes values ('0000000000010')", 1),
+    "write_offs_have_their_debit": (f"{_NO_GUARD}; update entries set cause = 7 where kind = 'write_off'", 1),
+}
+
+
+def test_sound_books_pass_every_check(books: Connection) -> None:
+    """Law: a programme that was only ever run by the product gives no check anything to find."""
+    found = {check.name: check.rows for check in verify.verify()}
+    assert found == dict.fromkeys(verify.names(), ())
+
+
+@pytest.mark.parametrize("name", verify.names())
+def test_a_planted_fault_is_found(books: Connection, name: str) -> None:
+    """Law: each check sees a fault of its kind, in the rows that have it and in no other."""
+    fault, rows = FAULTS[name]
+    books.execute(text(fault))
+    assert len(run(books, f"checks/{name}").all()) == rows
+
+
+def test_a_check_reports_the_first_rows_and_counts_all(books: Connection) -> None:
+    """Law: however much is wrong, a check shows some rows and says how many there are."""
+    books.execute(text("insert into members (customer_id, enrolled_at) select 'n' || n, '2026-01-01' from generate_series(1, 2500) as n"))
+    books.commit()
+    try:
+        found = {check.name: (check.found, len(check.rows)) for check in verify.verify() if not check.holds}
+    finally:
+        books.execute(text("delete from members where customer_id ~ '^n[0-9]+$'"))
+        books.commit()
+    assert found == {"every_member_has_an_account": (2500, verify.SHOWN)}

@@ -1,0 +1,58 @@
+"""The product against the model: any history, cut up in any way, ends in the same books on both."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from loyalty.db import closing
+from tests import model
+from tests.laws.conftest import Databases
+from tests.laws.product import Product
+from tests.laws.scenarios import CUSTOMERS, NAMES, Scenario, play, scenarios
+
+
+def books(programme: Any, periods: list[str]) -> dict[str, Any]:
+    """Everything that a scenario leaves, by what it is."""
+    return {
+        "statements": [programme.statements(period) for period in periods],
+        "entries": programme.entries(),
+        "lots": {customer: _lots(programme, customer) for customer in CUSTOMERS},
+        "moves": {customer: programme.tier_history(customer) for customer in _enrolled(programme, periods)},
+        "vouchers": _ordered(programme.vouchers()),
+        "gifts": _ordered(programme.gifts()),
+        "reviews": _ordered(programme.reviews()),
+        "warnings": sorted(programme.warnings()),
+    }
+
+
+def _enrolled(programme: Any, periods: list[str]) -> list[str]:
+    return sorted({row["customer_id"] for period in periods for row in programme.statements(period)})
+
+
+def _lots(programme: Any, customer: str) -> list[dict[str, Any]]:
+    try:
+        return programme.lots(customer)
+    except KeyError:  # the model knows no such member
+        return []
+
+
+def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: [str(row[name]) for name in sorted(row)])
+
+
+@settings(suppress_health_check=list(HealthCheck))
+@given(scenario=scenarios())
+def test_the_product_does_what_the_model_does(databases: Databases, scenario: Scenario) -> None:
+    """Statements, entries, lots, moves, vouchers, gifts, reviews and warnings are the model's, and every check holds."""
+    expected = model.Programme(scenario.zone, scenario.rules)
+    answers = list(play(expected, scenario.events))
+    with databases() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(closing, "RANGE", scenario.range_members)
+        actual = Product(patch, Path(folder), scenario.zone, scenario.rules, batches=scenario.batches)
+
+        assert list(play(actual, scenario.events)) == answers
+        assert books(actual, scenario.periods) == books(expected, scenario.periods)
+        assert actual.wrong() == {}
