@@ -22,29 +22,40 @@ from rich.table import Table
 
 from deployments import stack
 from deployments.stack import Stack
+from flows.wording import delivered
+from loyalty import clock
 from loyalty.db.engine import transaction
 from loyalty.db.statements import run
 from loyalty.demo.complete_journey import ZONE
 from loyalty.demo.load import load
 from loyalty.errors import ConfigurationError, LoyaltyError, Unavailable
-from loyalty.reports import health_numbers, html, roi_numbers
+from loyalty.messages.delivery import deliver
+from loyalty.monthly import Terms, close_month
+from loyalty.reports import health_numbers, html, reviews, roi_numbers
 from loyalty.reports.formats import money, whole
-from loyalty.rules.periods import display_period
+from loyalty.reports.health_numbers import Health
+from loyalty.reports.stored import artifact_key
+from loyalty.rules.periods import display_period, months_between
 from loyalty.settings import settings
 
 ENVIRONMENT = {"LOYALTY_TIME_ZONE": ZONE, "LOYALTY_CLOCK": "2018-01-02T10:00:00-05:00"}
 FIRST, LAST_BEFORE, MONTH = date(2017, 1, 1), date(2017, 11, 1), date(2017, 12, 1)
 APPROVER = "demo"
+BACKFILL = Terms(notify=False, reviews="approve", decided_by=APPROVER)
 RUN_SECONDS = 300
 _ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
 @dataclass
 class Stages:
-    """What was done so far, and how long each part of it took."""
+    """The parts of the whole, told as they end, with how long each took."""
 
     console: Console
-    seconds: dict[str, float] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+
+    def whole(self) -> float:
+        """Seconds since the first stage began."""
+        return time.monotonic() - self.began
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Callable[[str], None]]:
@@ -53,8 +64,9 @@ class Stages:
         started = time.monotonic()
         with self.console.status(f"{name} …"):
             yield said.append
-        self.seconds[name] = time.monotonic() - started
-        self.console.print(f"[green]✓[/] {name}: {'; '.join(said)} [dim]({self.seconds[name]:.1f} s)[/]", highlight=False)
+        took = time.monotonic() - started
+        told = f"[green]✓[/] {name}: {'; '.join(said)} [dim]({took:.1f} s)[/]"
+        self.console.print(told, highlight=False, soft_wrap=True)
 
 
 def main() -> int:
@@ -75,30 +87,32 @@ def main() -> int:
 def _run(stages: Stages) -> None:
     said: list[str] = []
     with ThreadPoolExecutor(1) as beside:
-        starting: Future[Stack] = beside.submit(stack.up, said.append)
+        starting: Future[Stack] = beside.submit(stack.up, said.append)  # beside what needs no Prefect
         with stages.stage("Complete Journey loaded") as say:
             loaded = load()
-            say(
-                f"{whole(loaded.transactions.read)} baskets of {whole(loaded.members.read)} households"
-                + (", which were there already" if loaded.was_there else "")
-            )
-        with stages.stage("Prefect server and worker up") as say:
+            known = ", all there already" if loaded.was_there else ""
+            say(f"{whole(loaded.transactions.read)} baskets of {whole(loaded.members.read)} households{known}")
+        with stages.stage(f"{display_period(FIRST)} to {display_period(LAST_BEFORE)} closed") as say:
+            outcomes = [close_month(period, BACKFILL) for period in months_between(FIRST, LAST_BEFORE)]
+            say(f"reviews approved by {APPROVER}, no messages" if "closed" in outcomes else "unchanged")
+        with stages.stage("Prefect server, worker and deployments up") as say:
             up = starting.result()
             say("; ".join([*said, up.ui]))
-    with stages.stage(f"{display_period(FIRST)} to {display_period(LAST_BEFORE)} closed") as say:
-        if _closed(LAST_BEFORE):
-            say("they were closed already")
-        else:
-            _deployed(up, "backfill", first="2017-01", last="2017-11", reviews="approve", decided_by=APPROVER)
-            say(f"no messages, reviews approved by {APPROVER}")
-    with stages.stage(f"{display_period(MONTH)} closed") as say:
-        if _closed(MONTH):
-            say("it was closed already")
-        else:
-            say(_deployed(up, "monthly_loyalty", period=display_period(MONTH)))
+    with stages.stage(f"{display_period(MONTH)} closed by a deployed run") as say:
+        say("unchanged" if _closed(MONTH) else _deployed(up, "monthly_loyalty", period=display_period(MONTH)))
     with stages.stage("Messages delivered") as say:
-        say(_deployed(up, "daily_notifications"))
-    _summary(stages, up)
+        say(delivered(deliver(clock.now())))
+    with stages.stage("Reports written") as say:
+        health, report = _written()
+        say(report.name)
+    stages.console.print()
+    stages.console.print(_figures(health))
+    stages.console.print()
+    for line in _places(up, report):
+        stages.console.print(line, highlight=False, soft_wrap=True)
+    stages.console.print(
+        f"\nAll of it took {stages.whole():.0f} s. The stack stays up; [bold]make down[/] stops it.", highlight=False
+    )
 
 
 def _closed(period: date) -> bool:
@@ -123,65 +137,68 @@ def _deployed(up: Stack, name: str, **parameters: Any) -> str:
     return str(state["message"])
 
 
-def _summary(stages: Stages, up: Stack) -> None:
-    """What happened in the month, where its reports are, where to look on, and how to stop."""
+def _written() -> tuple[Health, Path]:
+    """The month's numbers as they are now, and the file that shows them."""
     with transaction() as connection:
         health = health_numbers.numbers(connection, MONTH)
         roi = roi_numbers.numbers(connection, MONTH)
     report = settings().home_folder / "reports" / f"loyalty-{display_period(MONTH)}.html"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(html.html_report(health, roi), encoding="utf-8")
-    console = stages.console
-    console.print()
-    console.print(_figures(health))
-    console.print()
-    console.print(_places(up, report))
-    console.print(f"\nThe whole took {sum(stages.seconds.values()):.0f} s. The stack goes on; stop it with: make down")
+    return health, report
 
 
-def _figures(health: health_numbers.Health) -> Table:
+def _figures(health: Health) -> Table:
     points, moves, currency = health["points"], health["moves"], health["programme"]["currency"]
-    vouchers = sum(each["vouchers"] for each in health["vouchers"])
+    sent, withheld = (
+        sum(states.get(state, 0) for states in health["messages"].values()) for state in ("sent", "withheld")
+    )
+    rows = (
+        ("Points earned", points["earned"], f"by {whole(health['members']['active'])} active members"),
+        ("Points outstanding", points["outstanding"], f"worth {money(points['value'], currency)}"),
+        ("Members moved up", moves["up"], ", ".join(f"{whole(n)} to {tier}" for tier, n in moves["up_to"].items())),
+        ("Members moved down", moves["down"], ""),
+        ("Reviews waiting", health["approvals"]["waiting_in_all"], "decide: loyalty reviews list"),
+        ("Vouchers issued", *_vouchers(health, currency)),
+        ("Messages sent", sent, f"{whole(withheld)} withheld, each with its reason"),
+    )
+    table = Table(title=f"December {MONTH.year}", title_justify="left", show_header=False, title_style="bold")
+    table.add_column()
+    table.add_column(justify="right", style="bold")
+    table.add_column(style="dim")
+    for name, count, note in rows:
+        table.add_row(name, whole(count), note)
+    return table
+
+
+def _vouchers(health: Health, currency: str) -> tuple[int, str]:
     amount = sum(each["amount"] for each in health["vouchers"])
-    messages = {
-        state: sum(states.get(state, 0) for states in health["messages"].values()) for state in ("sent", "withheld", "queued")
-    }
-    table = Table(title=f"December {MONTH.year} of {health['programme']['name']}", title_justify="left", show_header=False)
-    up_to = ", ".join(f"{whole(count)} to {tier}" for tier, count in moves["up_to"].items())
-    table.add_row("Points earned", whole(points["earned"]), f"{whole(health['members']['active'])} members bought something")
-    table.add_row("Points outstanding", whole(points["outstanding"]), f"worth {money(points['value'], currency)}")
-    table.add_row("Moved up", whole(moves["up"]), up_to)
-    table.add_row("Moved down", whole(moves["down"]), "")
-    table.add_row("Reviews waiting", whole(moves["waiting_in_all"]), "loyalty reviews list")
-    table.add_row("Vouchers", whole(vouchers), money(amount, currency))
-    table.add_row("Messages sent", whole(messages["sent"]), f"{whole(messages['withheld'])} withheld for want of consent")
-    for column in table.columns[1:2]:
-        column.justify = "right"
-    return table
+    return sum(each["vouchers"] for each in health["vouchers"]), f"of {money(amount, currency)}"
 
 
-def _places(up: Stack, report: Path) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_row("Reports", str(report), style="bold")
+def _places(up: Stack, report: Path) -> Iterator[str]:
+    """Where to look on: files, and pages of Prefect's UI."""
+    yield f"Report file      {report}"
     for what, key in (
-        ("Health report", f"loyalty-health-{display_period(MONTH)}"),
-        ("ROI report", f"loyalty-roi-{display_period(MONTH)}"),
-        ("Reviews", f"reviews-{display_period(MONTH)}"),
+        ("Health report", artifact_key("health", MONTH)),
+        ("ROI report", artifact_key("roi", MONTH)),
+        ("Reviews", reviews.artifact_key(MONTH)),
     ):
-        table.add_row(f"  {what} in the UI", f"{up.ui}/v2/artifacts/key/{key}")
-    table.add_row("Messages", str(settings().home_folder / "outbox"))
-    table.add_row("Prefect", up.ui)
-    run_page = _page_of_run(up)
-    if run_page:
-        table.add_row("  The run of December", run_page)
-    return table
+        found = _newest(up, "artifacts", {"artifacts": {"key": {"any_": [key]}}, "sort": "ID_DESC"})
+        if found:
+            yield f"{what:<16} {up.ui}/v2/artifacts/artifact/{found}"
+    run_found = _newest(up, "flow_runs", {"flow_runs": {"name": {"any_": [display_period(MONTH)]}}, "sort": "START_TIME_DESC"})
+    if run_found:
+        yield f"Run of December  {up.ui}/v2/runs/flow-run/{run_found}"
+    yield f"Messages         {settings().home_folder / 'outbox'}"
+    yield f"Prefect          {up.ui}"
 
 
-def _page_of_run(up: Stack) -> str | None:
-    """The UI's page of the run that closed the month, if this server's records have it."""
-    wanted = {"flow_runs": {"name": {"any_": [display_period(MONTH)]}}, "sort": "START_TIME_ASC", "limit": 1}
-    found = httpx.post(f"{up.api}/flow_runs/filter", json=wanted, timeout=30).raise_for_status().json()
-    return f"{up.ui}/runs/flow-run/{found[0]['id']}" if found else None
+def _newest(up: Stack, kind: str, wanted: dict[str, Any]) -> str | None:
+    """The id of the first that Prefect's server has of a kind; None if it has none."""
+    answer = httpx.post(f"{up.api}/{kind}/filter", json=wanted | {"limit": 1}, timeout=30)
+    found = answer.raise_for_status().json()
+    return str(found[0]["id"]) if found else None
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def waiting(connection: Connection, period: date) -> str | None:
             "```",
             "loyalty reviews list",
             "loyalty reviews approve 12 15 --by anna",
-            'loyalty reviews reject 13 --by anna --note "returns most of what she buys"',
+            'loyalty reviews reject 13 --by anna --note "most of it came back"',
             "```",
             "",
             "| Review | Member | From | To | Qualifying points | Due |\n| --: | --: | :-- | :-- | --: | :-- |",

@@ -1,4 +1,4 @@
--- does:   finds vouchers whose code is not in the register of all codes
+-- does:   finds vouchers whose code is not in the register of all codes, or there as another member's
 -- again:  reads only
 -- params: none
 select
@@ -11,4 +11,4 @@ from (
     select a.code, a.member_no, a.tier_no, a.issued_at from loyalty.voucher_archive as a
 ) as v
 left join loyalty.voucher_codes as c on v.code = c.code
-where c.code is null
+where c.member_no is distinct from v.member_no

@@ -18,6 +18,7 @@ from loyalty.db.statements import run
 from loyalty.errors import BadInput
 
 _FETCHED = 10_000  # rejects held at a time
+_LONGEST = 100_000  # characters of a field: many a program refuses a longer one
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -95,4 +96,6 @@ class _Rows:
 
 
 def _writable(field: str) -> str:
+    if len(field) > _LONGEST:
+        field = field[:_LONGEST] + "…"
     return _UNWRITABLE.sub("\ufffd", field)

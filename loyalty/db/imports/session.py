@@ -65,7 +65,7 @@ class Session:
         try:
             with self.connection.begin_nested():
                 run(self.connection, "imports/number_lines", first_line=block.first_line)
-                self._copy(self._copy_lines, io.BytesIO(block.data))
+                self.copy(self._copy_lines, io.BytesIO(block.data))
         except psycopg2.DataError:  # as many commas as there should be, but not in every row
             records, _ = parse(block.data, block.first_line, self._header, lambda: b"")
             self._stage_records(records)
@@ -73,8 +73,8 @@ class Session:
     def _stage_records(self, records: list[Record]) -> None:
         good = ([record.line, *self._read(record)] for record in records if record.reason is None)
         bad = ([record.line, record.reason] for record in records if record.reason is not None)
-        self._copy(self._copy_records, _csv(good))
-        self._copy(self._copy_rejects, _csv(bad))
+        self.copy(self._copy_records, _csv(good))
+        self.copy(self._copy_rejects, _csv(bad))
 
     def _read(self, record: Record) -> Iterator[str]:
         return (record.fields[place] for place in self._places)
@@ -84,11 +84,12 @@ class Session:
         for table in ("import_refunds", "import_rejects"):
             name = sql.Identifier(table)
             with tempfile.TemporaryFile() as rows:
-                other._copy(sql.SQL("copy {} to stdout").format(name), rows)
+                other.copy(sql.SQL("copy {} to stdout").format(name), rows)
                 rows.seek(0)
-                self._copy(sql.SQL("copy {} from stdin").format(name), rows)
+                self.copy(sql.SQL("copy {} from stdin").format(name), rows)
 
-    def _copy(self, statement: sql.Composed, rows: BinaryIO) -> None:
+    def copy(self, statement: sql.Composed, rows: BinaryIO) -> None:
+        """Run a COPY from, or into, an open file."""
         with cast("psycopg2.extensions.cursor", self.connection.connection.cursor()) as cursor:
             cursor.copy_expert(statement, rows)
 
