@@ -25,7 +25,7 @@ env:  ## the virtual environment .venv with every locked package
 		$(SOURCES) > .venv/.installed; }
 
 run: env  ## the main job on real data: a grocer's year loaded, closed and reported
-	@$(BIN) -m loyalty demo --run
+	@$(BIN) -m deployments.demo
 
 test: env  ## every test
 	@$(BIN) -m pytest -q -n 2

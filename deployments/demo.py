@@ -187,7 +187,9 @@ def _places(up: Stack, report: Path) -> Iterator[str]:
         found = _newest(up, "artifacts", {"artifacts": {"key": {"any_": [key]}}, "sort": "ID_DESC"})
         if found:
             yield f"{what:<16} {up.ui}/v2/artifacts/artifact/{found}"
-    run_found = _newest(up, "flow_runs", {"flow_runs": {"name": {"any_": [display_period(MONTH)]}}, "sort": "START_TIME_DESC"})
+    run_found = _newest(
+        up, "flow_runs", {"flow_runs": {"name": {"any_": [display_period(MONTH)]}}, "sort": "START_TIME_DESC"}
+    )
     if run_found:
         yield f"Run of December  {up.ui}/v2/runs/flow-run/{run_found}"
     yield f"Messages         {settings().home_folder / 'outbox'}"

@@ -77,7 +77,10 @@ def up(say: Say) -> Stack:
         jobs = []
         if stack.deployed != deployed:
             _make_pool(stack)
-            jobs = [_run(stack, "-m", "prefect", "--no-prompt", "deploy", "--all"), _run(stack, "-m", "deployments.register")]
+            jobs = [
+                _run(stack, "-m", "prefect", "--no-prompt", "deploy", "--all"),
+                _run(stack, "-m", "deployments.register"),
+            ]
         stack = _with_worker(stack, say)
         for job in jobs:
             _finished(job)
@@ -176,7 +179,12 @@ def _run(stack: Stack, *command: str) -> "subprocess.Popen[bytes]":
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:
         return subprocess.Popen(
-            [sys.executable, *command], env=_environment(stack), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+            [sys.executable, *command],
+            env=_environment(stack),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
         )
 
 
@@ -207,7 +215,10 @@ def _surroundings() -> dict[str, str]:
 
 def _sources() -> dict[str, str]:
     """What the deployments are made from."""
-    files = [ROOT / "prefect.yaml", *(path for folder in ("flows", "blocks") for path in sorted((ROOT / folder).glob("*.py")))]
+    files = [
+        ROOT / "prefect.yaml",
+        *(path for folder in ("flows", "blocks") for path in sorted((ROOT / folder).glob("*.py"))),
+    ]
     return {path.name: path.read_text(encoding="utf-8") for path in files}
 
 
@@ -300,7 +311,9 @@ def main(arguments: list[str]) -> int:
         print(f"loyalty: {error}", file=sys.stderr)
         return error.exit_code
     except httpx.HTTPError as error:
-        print(f"loyalty: Prefect's server does not answer as it should ({error}): see {_log('server')}", file=sys.stderr)
+        print(
+            f"loyalty: Prefect's server does not answer as it should ({error}): see {_log('server')}", file=sys.stderr
+        )
         return 1
     return 0
 

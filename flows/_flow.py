@@ -9,8 +9,8 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from blocks.registry import BLOCKS
 from blocks._settings_block import take_settings
+from blocks.registry import BLOCKS
 from loyalty.errors import ConfigurationError, LoyaltyError
 from loyalty.monthly import MOST_BATCHES
 

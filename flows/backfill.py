@@ -1,15 +1,15 @@
 """Past months closed in order, each as a run of the monthly flow."""
 
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from typing import Annotated
 
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from pydantic import Field
 
 from flows._flow import programme_flow
 from flows.monthly_loyalty import Period, monthly_loyalty
-from loyalty.db.closing import Reviews
 from flows.wording import backfilled
+from loyalty.db.closing import Reviews
 from loyalty.monthly import MOST_BATCHES, chosen_periods, unchanged
 from loyalty.rules.periods import display_period
 

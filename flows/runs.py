@@ -4,13 +4,13 @@ Loading this module loads no Prefect. Each function returns what was done, in a 
 """
 
 import os
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from flows import prefect_api, wording
 from loyalty import clock
-from loyalty.monthly import Terms, chosen_period, chosen_periods, close_month, unchanged
+from loyalty.monthly import Terms, chosen_period, chosen_periods, close_month, make_reports, unchanged
 from loyalty.rules.periods import display_period
 
 if TYPE_CHECKING:
@@ -68,6 +68,18 @@ def notify(say: Say) -> str:
     from loyalty.messages.delivery import deliver  # noqa: PLC0415 - loads the templates
 
     return wording.delivered(deliver(clock.now()))
+
+
+def renew_reports(periods: Iterable[date], say: Say) -> None:
+    """Make both reports of periods whose upgrades were decided again: the next version of the same artifacts."""
+    if _through_prefect(say):
+        from flows.manager_review import publish_again  # noqa: PLC0415 - loads Prefect
+
+        renew = publish_again
+    else:
+        renew = make_reports
+    for period in periods:
+        renew(period)
 
 
 def _through_prefect(say: Say) -> bool:

@@ -28,4 +28,6 @@ def simulate_month(period: date, tasks: Mapping[str, Task[Any, int]], *, batches
         description=f"What {display_period(period)} would bring",
     )
     moves = effects.moves_up + effects.moves_down
-    return f"{display_period(period)} simulated: {effects.points:,} points, {moves:,} moves, {effects.reviews:,} reviews"
+    return (
+        f"{display_period(period)} simulated: {effects.points:,} points, {moves:,} moves, {effects.reviews:,} reviews"
+    )

@@ -169,6 +169,12 @@ def make_report(kind: Kind, period: date) -> Report:
         return Report(kind, stored.store(connection, period, kind, numbers, clock.now()), markdown)
 
 
+def make_reports(period: date) -> None:
+    """Make both reports of a period again, from what is true now."""
+    for kind in REPORTS.values():
+        make_report(kind, period)
+
+
 def chosen_period(period: str | None) -> date:
     """The period of that name ("2017-12"), or the last whole month by the programme clock.
 

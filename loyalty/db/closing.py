@@ -6,7 +6,7 @@ terms of the rules, the marks, and the transactions.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -137,7 +137,7 @@ def begin(
         drop_dead_runs(connection, closing=True)
     close = open_run(period, reviews=reviews, decided_by=decided_by, notify=notify, recorded_at=recorded_at)
     with transaction() as connection:
-        run(
+        kept = run(
             connection,
             "closing/record_close",
             period=period,
@@ -146,9 +146,9 @@ def begin(
             approved_by=decided_by,
             notify=notify,
             started_at=recorded_at,
-        )
+        ).one()
     expire_points(close.members, as_of=close.as_of, recorded_at=recorded_at, closing=period)
-    return close
+    return replace(close, reviews=kept.reviews, decided_by=kept.approved_by)
 
 
 def expire_points(

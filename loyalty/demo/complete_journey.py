@@ -63,7 +63,10 @@ def _baskets(lines: "pd.DataFrame") -> "pd.DataFrame":
         transaction_id=baskets.index,
         customer_id=baskets["customer_id"].to_numpy(),
         occurred_at=baskets["at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ").to_numpy(),
-        amount=(baskets["cents"] // 100).astype(str).str.cat((baskets["cents"] % 100).astype(str).str.zfill(2), ".").to_numpy(),
+        amount=(baskets["cents"] // 100)
+        .astype(str)
+        .str.cat((baskets["cents"] % 100).astype(str).str.zfill(2), ".")
+        .to_numpy(),
         source=SOURCE,
     )
 

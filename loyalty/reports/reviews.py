@@ -10,6 +10,14 @@ from loyalty.reports.formats import month, whole
 from loyalty.rules.periods import display_period
 
 SHOWN = 200  # rows of the table; `loyalty reviews list` has them all
+_HOW = """Points are posted. Tier, voucher, gift and e-mail follow the decision. Decide with
+
+```
+loyalty reviews list
+loyalty reviews approve 12 15 --by anna
+loyalty reviews reject 13 --by anna --note "most of it came back"
+```
+"""
 
 
 def artifact_key(period: date) -> str:
@@ -17,37 +25,30 @@ def artifact_key(period: date) -> str:
     return f"reviews-{display_period(period)}"
 
 
-def waiting(connection: Connection, period: date) -> str | None:
-    """The page, or None if nobody's upgrade of that period waits."""
+def waiting(connection: Connection, period: date) -> str:
+    """The page: how many upgrades wait for each tier, how to decide them, and which they are."""
     rows = run(connection, "reads/reviews_of_period", period=period, most=SHOWN).all()
-    if not rows:
-        return None
     tiers = {row.to_tier: row.of_tier for row in rows}
     total = sum(tiers.values())
-    return "\n".join(
-        (
-            f"# {whole(total)} upgrade{'s' if total != 1 else ''} wait{'s' if total == 1 else ''} · {month(period)}",
-            "",
-            *(f"* **{whole(count)}** into {_plain(tier)}" for tier, count in tiers.items()),
-            "",
-            "Points are posted. Tier, voucher, gift and e-mail follow the decision. Decide with",
-            "",
-            "```",
-            "loyalty reviews list",
-            "loyalty reviews approve 12 15 --by anna",
-            'loyalty reviews reject 13 --by anna --note "most of it came back"',
-            "```",
-            "",
-            "| Review | Member | From | To | Qualifying points | Due |\n| --: | --: | :-- | :-- | --: | :-- |",
-            *(_row(row) for row in rows),
-            *(
-                (f"\nand {whole(total - len(rows))} more: `loyalty reviews list` has them all.",)
-                if total > len(rows)
-                else ()
-            ),
-            "",
-        )
+    if not total:
+        return f"# No upgrade waits · {month(period)}\n"
+    lines = (
+        f"# {whole(total)} upgrade{'s wait' if total > 1 else ' waits'} · {month(period)}",
+        "",
+        *(f"* **{whole(count)}** into {_plain(tier)}" for tier, count in tiers.items()),
+        "",
+        _HOW,
+        "| Review | Member | From | To | Qualifying points | Due |",
+        "| --: | --: | :-- | :-- | --: | :-- |",
+        *(_row(row) for row in rows),
+        *(
+            ("", f"… and {whole(total - len(rows))} more: `loyalty reviews list` has them all.")
+            if total > len(rows)
+            else ()
+        ),
+        "",
     )
+    return "\n".join(lines)
 
 
 def _row(row: Row[Any]) -> str:

@@ -72,8 +72,7 @@ FAULTS: dict[str, tuple[str, int]] = {
         1,
     ),
     "statements_are_the_sums_of_their_entries": (
-        "update statements set points_earned = points_earned + 1, closing_balance = closing_balance + 1"
-        f" where period = '2026-05-01' and {CYD}",
+        f"update statements set points_earned = 7, closing_balance = 7 where period = '2026-05-01' and {CYD}",
         1,
     ),
     "statements_count_their_transactions": (
@@ -105,11 +104,8 @@ def test_a_planted_fault_is_found(books: Connection, name: str) -> None:
 
 def test_a_check_reports_the_first_rows_and_counts_all(books: Connection) -> None:
     """Law: however much is wrong, a check shows some rows and says how many there are."""
-    books.execute(
-        text(
-            "insert into members (customer_id, enrolled_at) select 'n' || n, '2026-01-01' from generate_series(1, 2500) as n"
-        )
-    )
+    many = "select 'n' || n, '2026-01-01' from generate_series(1, 2500) as n"
+    books.execute(text(f"insert into members (customer_id, enrolled_at) {many}"))
     books.commit()
     try:
         found = {check.name: (check.found, len(check.rows)) for check in verify.verify() if not check.holds}
