@@ -30,8 +30,8 @@ run: env  ## the main job on real data: a grocer's year loaded, closed and repor
 test: env  ## every test
 	@$(BIN) -m pytest -q -n 2
 
-soak: env  ## every test, the laws at their full counts
-	@$(BIN) -m pytest -q -n 2 --hypothesis-profile=soak
+soak: env  ## every law at its full counts, a line each (SOAK=--write keeps them in benchmarks.md)
+	@$(BIN) -m tests.bench.soak $(SOAK)
 
 check: env  ## lint, format, types, import contracts
 	@$(BIN) -m ruff check .
@@ -39,8 +39,8 @@ check: env  ## lint, format, types, import contracts
 	@$(BIN) -m mypy
 	@.venv/bin/lint-imports
 
-bench: env  ## the monthly close beside the floor, at three sizes
-	@$(BIN) -m tests.bench
+bench: env  ## the monthly close beside the floor, at three sizes, and the import (BENCH=--write keeps the figures)
+	@$(BIN) -m tests.bench.run $(BENCH)
 
 up: env  ## the local stack: database, Prefect server, worker, deployments
 	@$(BIN) -m deployments.stack up

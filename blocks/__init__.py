@@ -1,1 +1,1 @@
-"""With what secrets: typed Prefect blocks, each of which yields plain settings for the library. None is loaded at import."""
+"""With what secrets: typed Prefect blocks that yield plain settings for the library. None is loaded at import."""

@@ -6,16 +6,17 @@ from collections.abc import Iterable
 
 from prefect.blocks.core import Block
 from prefect.exceptions import ObjectNotFound
+from pydantic import HttpUrl
 
 DOCUMENT = "loyalty"  # the name under which a flow looks for each kind of block
-LOGO = "https://raw.githubusercontent.com/PrefectHQ/prefect/main/docs/logos/logo-mark-gradient.svg"
+LOGO = HttpUrl("https://raw.githubusercontent.com/PrefectHQ/prefect/main/docs/logos/logo-mark-gradient.svg")
 
 
 class SettingsBlock(Block):
     """A block that yields settings."""
 
     _logo_url = LOGO
-    _documentation_url = "https://docs.prefect.io/v3/concepts/blocks"
+    _documentation_url = HttpUrl("https://docs.prefect.io/v3/concepts/blocks")
 
     @abstractmethod
     def settings(self) -> dict[str, str]:

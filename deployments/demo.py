@@ -99,7 +99,7 @@ def _run(stages: Stages) -> None:
             up = starting.result()
             say("; ".join([*said, up.ui]))
     with stages.stage(f"{display_period(MONTH)} closed by a deployed run") as say:
-        say("unchanged" if _closed(MONTH) else _deployed(up, "monthly_loyalty", period=display_period(MONTH)))
+        say("unchanged" if _closed(MONTH) else deployed(up, "monthly_loyalty", period=display_period(MONTH)))
     with stages.stage("Messages delivered") as say:
         say(delivered(deliver(clock.now())))
     with stages.stage("Reports written") as say:
@@ -120,7 +120,7 @@ def _closed(period: date) -> bool:
         return bool(run(connection, "closing/find_period", period=period).one().state == "closed")
 
 
-def _deployed(up: Stack, name: str, **parameters: Any) -> str:
+def deployed(up: Stack, name: str, **parameters: Any) -> str:
     """Let the worker run a deployment; the message of its last state. Raises Unavailable if it did not complete."""
     with httpx.Client(base_url=up.api, timeout=30) as api:
         deployment = api.get(f"/deployments/name/{name}/{name}").raise_for_status().json()["id"]

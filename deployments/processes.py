@@ -1,4 +1,4 @@
-"""Processes that outlive the command that starts them: started, found again, and stopped by nobody's number but their own."""
+"""Processes that outlive the command that starts them: started, found again, and stopped by no number but their own."""
 
 import os
 import signal
@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-STOP_SECONDS = 15
+STOP_SECONDS = 15.0
+
+_children: dict[int, "subprocess.Popen[bytes]"] = {}  # of this process: it has to take note of their end
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ def start(command: Sequence[str], *, environment: Mapping[str, str], folder: Pat
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _children[started.pid] = started
     return Process(started.pid, _born(started.pid) or "")
 
 
@@ -49,6 +52,8 @@ def stop(process: Process) -> bool:
     if not _gone(process, STOP_SECONDS):
         os.killpg(process.pid, signal.SIGKILL)
         _gone(process, STOP_SECONDS)
+    if process.pid in _children:
+        _children.pop(process.pid).wait()
     return True
 
 

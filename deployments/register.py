@@ -1,4 +1,4 @@
-"""`python -m deployments.register`: make the kinds of blocks known to the Prefect server, so that its UI has their forms."""
+"""`python -m deployments.register`: blocks made known to Prefect's server, so that its UI has their forms."""
 
 from blocks.registry import BLOCKS
 

@@ -25,7 +25,8 @@ from deployments import processes
 from deployments.processes import Process
 from flows import prefect_api
 from loyalty.db import embedded
-from loyalty.errors import ConfigurationError, LoyaltyError, Unavailable
+from loyalty.db.programme import check_ready
+from loyalty.errors import ConfigurationError, LoyaltyError, Refused, Unavailable
 from loyalty.settings import PREFIX, settings
 
 ROOT = Path(__file__).parent.parent
@@ -73,13 +74,15 @@ def up(say: Say) -> Stack:
     """Bring up whatever is not up; how the stack then is. Raises Unavailable, and says in which log to look."""
     with _locked():
         stack = _with_server(_read(), say)
-        deployed = _digest(_sources(), _surroundings())
+        zone = {"LOYALTY_TIME_ZONE": _zone()}  # schedules are told in it
+        deployed = _digest(_sources(), zone)
         jobs = []
         if stack.deployed != deployed:
             _make_pool(stack)
+            environment = _environment(stack) | zone
             jobs = [
-                _run(stack, "-m", "prefect", "--no-prompt", "deploy", "--all"),
-                _run(stack, "-m", "deployments.register"),
+                _run(environment, "-m", "prefect", "--no-prompt", "deploy", "--all"),
+                _run(environment, "-m", "deployments.register"),
             ]
         stack = _with_worker(stack, say)
         for job in jobs:
@@ -173,14 +176,22 @@ def _await_worker(stack: Stack) -> None:
         time.sleep(0.2)
 
 
-def _run(stack: Stack, *command: str) -> "subprocess.Popen[bytes]":
+def _zone() -> str:
+    """The programme's zone, or the one that it will have."""
+    try:
+        return check_ready().key
+    except Refused:  # it is not set up yet
+        return settings().time_zone
+
+
+def _run(environment: dict[str, str], *command: str) -> "subprocess.Popen[bytes]":
     """Start a short job of set-up, told to the log `deploy`."""
     log = _log("deploy")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:
         return subprocess.Popen(
             [sys.executable, *command],
-            env=_environment(stack),
+            env=environment,
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=file,
@@ -219,7 +230,7 @@ def _sources() -> dict[str, str]:
         ROOT / "prefect.yaml",
         *(path for folder in ("flows", "blocks") for path in sorted((ROOT / folder).glob("*.py"))),
     ]
-    return {path.name: path.read_text(encoding="utf-8") for path in files}
+    return {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in files}
 
 
 def _digest(*parts: dict[str, str]) -> str:

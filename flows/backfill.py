@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.artifacts import update_progress_artifact
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from pydantic import Field
 
-from flows._flow import programme_flow
+from flows._flow import ended, new_progress, programme_flow
 from flows.monthly_loyalty import Period, monthly_loyalty
 from flows.wording import backfilled
 from loyalty.db.closing import Reviews
@@ -18,6 +18,7 @@ from loyalty.rules.periods import display_period
 def backfill(
     first: Period,
     last: Period,
+    *,
     reviews: Reviews = "hold",
     decided_by: str | None = None,
     notify: bool = False,
@@ -34,15 +35,18 @@ def backfill(
         batches: Into how many parts the members are cut; parts are worked on at the same time.
     """
     periods, changed = chosen_periods(first, last), 0
-    progress = create_progress_artifact(0, description=f"Backfill of {first} to {last}")
+    progress = new_progress(0, f"Backfill of {first} to {last}")
     # this run's own heartbeat tells that it lives; one per month would cost a second each
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         for number, period in enumerate(periods, start=1):
-            month = display_period(period)
-            state = monthly_loyalty(
-                month, batches=batches, notify=notify, reviews=reviews, decided_by=decided_by, return_state=True
+            message = ended(
+                monthly_loyalty,
+                period=display_period(period),
+                batches=batches,
+                notify=notify,
+                reviews=reviews,
+                decided_by=decided_by,
             )
-            state.result()  # raises what the month failed with
-            changed += state.message != unchanged(period)
+            changed += message != unchanged(period)
             update_progress_artifact(progress, 100 * number / len(periods))
     return backfilled(first, last, changed, len(periods))

@@ -16,7 +16,7 @@ def _run_name() -> str:
 
 @programme_flow(run_name=_run_name)
 def daily_expiry(as_of: datetime | None = None) -> str:
-    """Record points and vouchers whose time is over, warn of those whose time comes, and end reviews past their deadline.
+    """Record points and vouchers whose time is over, warn of those whose time comes, end reviews past their deadline.
 
     Right however late it runs: what expired in between is recorded as of its own instant.
 

@@ -23,7 +23,7 @@ def ask_managers(period: date) -> None:
 
 
 def publish_again(period: date) -> None:
-    """Publish a period's reports and its waiting upgrades as they are after a decision: new versions of the same artifacts."""
+    """Publish a period's reports and its waiting upgrades as they are now: new versions of their artifacts."""
     for kind in REPORTS.values():
         publish(kind, period)
     ask_managers(period)

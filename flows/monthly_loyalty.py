@@ -4,12 +4,12 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.artifacts import update_progress_artifact
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from flows._flow import programme_flow
+from flows._flow import new_progress, programme_flow
 from flows.manager_review import ask_managers
 from flows.simulation import simulate_month
 from loyalty.db.closing import Reviews
@@ -65,6 +65,7 @@ def _run_name() -> str:
 @programme_flow(run_name=_run_name)
 def monthly_loyalty(
     period: Period | None = None,
+    *,
     batches: Annotated[int, Field(ge=1, le=MOST_BATCHES)] = 2,
     notify: bool = True,
     simulate: bool = False,
@@ -80,7 +81,7 @@ def monthly_loyalty(
         period: The month to close, as YYYY-MM. Empty: the last whole month by the programme's clock.
         batches: Into how many parts the members are cut; parts are worked on at the same time.
         notify: Whether members get their e-mails and SMS about this month.
-        simulate: Only compute what would happen, report it, and leave nothing behind. Works for months that are open, too.
+        simulate: Only compute what would happen, report it, and leave nothing behind; open months too.
         reviews: What happens to upgrades that need a manager: hold them until one decides, or approve them at once.
         decided_by: In whose name upgrades are approved: a handle, not an e-mail address. Needed to approve.
         rules: Only to simulate: the text of a rules file to try instead of the rules in force.
@@ -114,7 +115,7 @@ class _Progress:
         get_run_logger().info("step %s %s: %s rows", step.number, step.name, f"{rows:,}")
         share = 100 * step.number / len(STEPS)
         if self._artifact is None:
-            self._artifact = create_progress_artifact(share, description=f"Close of {display_period(self._period)}")
+            self._artifact = new_progress(share, f"Close of {display_period(self._period)}")
         else:
             update_progress_artifact(self._artifact, share)
         if step.name == "assign_loyalty_manager_review":

@@ -16,7 +16,7 @@ def record() -> Path:
 
 
 def found() -> str | None:
-    """The API address of the server to use, if it answers: PREFECT_API_URL, else the local stack's, else the profile's."""
+    """The address of the API to use, if it answers: PREFECT_API_URL's, else the local stack's, else the profile's."""
     address = os.environ.get(VARIABLE) or _recorded() or _of_profile()
     return address if address and answers(address) else None
 

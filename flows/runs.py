@@ -1,4 +1,4 @@
-"""A flow run from a command: as a Prefect run where a Prefect server answers, else the same steps here, without Prefect.
+"""A flow run from a command: as a Prefect run where a Prefect server answers, else the same steps here.
 
 Loading this module loads no Prefect. Each function returns what was done, in a line, and raises the library's errors.
 """
@@ -6,15 +6,13 @@ Loading this module loads no Prefect. Each function returns what was done, in a 
 import os
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import Any
 
 from flows import prefect_api, wording
 from loyalty import clock
 from loyalty.monthly import Terms, chosen_period, chosen_periods, close_month, make_reports, unchanged
 from loyalty.rules.periods import display_period
-
-if TYPE_CHECKING:
-    from prefect import Flow
 
 Say = Callable[[str], None]
 """Hears in a line which way is taken, and of a backfill each month."""
@@ -26,9 +24,7 @@ def close(period: str | None, terms: Terms, say: Say) -> str:
     """Close a month: the flow monthly_loyalty."""
     chosen = chosen_period(period)
     if _through_prefect(say):
-        from flows.monthly_loyalty import monthly_loyalty  # noqa: PLC0415 - loads Prefect
-
-        return _run(monthly_loyalty, period=display_period(chosen), **_parameters(terms))
+        return _run("monthly_loyalty", period=display_period(chosen), **_parameters(terms))
     outcome = close_month(chosen, terms)
     return unchanged(chosen) if outcome == "unchanged" else f"{display_period(chosen)} closed"
 
@@ -37,9 +33,7 @@ def backfill(first: str, last: str, terms: Terms, say: Say) -> str:
     """Close months in order: the flow backfill."""
     periods = chosen_periods(first, last)
     if _through_prefect(say):
-        from flows.backfill import backfill as flow  # noqa: PLC0415 - loads Prefect
-
-        return _run(flow, first=first, last=last, **_parameters(terms))
+        return _run("backfill", first=first, last=last, **_parameters(terms))
     changed = 0
     for period in periods:
         outcome = close_month(period, terms)
@@ -51,9 +45,7 @@ def backfill(first: str, last: str, terms: Terms, say: Say) -> str:
 def expire(as_of: datetime | None, say: Say) -> str:
     """Record what expired: the flow daily_expiry."""
     if _through_prefect(say):
-        from flows.daily_expiry import daily_expiry  # noqa: PLC0415 - loads Prefect
-
-        return _run(daily_expiry, as_of=as_of)
+        return _run("daily_expiry", as_of=as_of)
     from loyalty.db.expiry import expire as directly  # noqa: PLC0415
 
     return wording.expired(directly(as_of or clock.now()))
@@ -62,9 +54,7 @@ def expire(as_of: datetime | None, say: Say) -> str:
 def notify(say: Say) -> str:
     """Deliver the outbox: the flow daily_notifications."""
     if _through_prefect(say):
-        from flows.daily_notifications import daily_notifications  # noqa: PLC0415 - loads Prefect
-
-        return _run(daily_notifications)
+        return _run("daily_notifications")
     from loyalty.messages.delivery import deliver  # noqa: PLC0415 - loads the templates
 
     return wording.delivered(deliver(clock.now()))
@@ -83,12 +73,13 @@ def renew_reports(periods: Iterable[date], say: Say) -> None:
 
 
 def _through_prefect(say: Say) -> bool:
-    """Whether a Prefect server answers; then Prefect, loaded next, is told to use it and to keep its log off the terminal."""
+    """Whether a Prefect server answers; Prefect, once loaded, then uses it and keeps its log off the terminal."""
     address = prefect_api.found()
     if address is None:
         say(DIRECTLY)
         return False
     os.environ[prefect_api.VARIABLE] = address
+    os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     say(f"run through Prefect at {address.removesuffix('/api')}")
     return True
@@ -103,8 +94,8 @@ def _parameters(terms: Terms) -> dict[str, Any]:
     }
 
 
-def _run(flow: "Flow[..., Any]", **parameters: Any) -> str:
-    """Run a flow in this process; the message of its last state. Raises what the flow failed with."""
-    state = flow(**parameters, return_state=True)
-    state.result()
-    return state.message or state.name
+def _run(name: str, **parameters: Any) -> str:
+    """Run a flow in this process; the message of its last state. Raises what it failed with."""
+    from flows._flow import ended  # noqa: PLC0415 - loads Prefect
+
+    return ended(getattr(import_module(f"flows.{name}"), name), **parameters)

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 def delivered(done: "Delivered") -> str:
     """A delivery of the outbox."""
-    return f"{done.sent:,} sent, {done.withheld:,} withheld, {done.delayed:,} delayed to the morning, {done.failed:,} failed"
+    late = f"{done.delayed:,} delayed to the morning"
+    return f"{done.sent:,} sent, {done.withheld:,} withheld, {late}, {done.failed:,} failed"
 
 
 def expired(done: "Expired") -> str:

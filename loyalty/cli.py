@@ -113,9 +113,14 @@ def _notify(_given: Namespace) -> int:
 
 
 def _reviews(given: Namespace) -> int:
+    from flows import runs
     from loyalty.commands import reviews
+    from loyalty.commands.terminal import remarks_on_success
 
-    return reviews.run_reviews(given)
+    if given.action == "list":
+        return reviews.show(given)
+    with remarks_on_success() as remark:
+        return reviews.decide(given, renew_reports=lambda periods: runs.renew_reports(periods, remark))
 
 
 def _member(given: Namespace) -> int:

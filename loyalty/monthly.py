@@ -146,7 +146,7 @@ def close_month(period: date, terms: Terms, *, told: Told = lambda _step, _rows:
 
 
 def perform(name: str, moves: Moves, part: Batch) -> int:
-    """Do a step for a batch; the rows it wrote, of a report its revision. A close that is not to notify queues no message."""
+    """Do a step for a batch; the rows it wrote, of a report its revision. Without `notify` no message is queued."""
     if name in MESSAGES and isinstance(moves, Close) and not moves.notify:
         return 0
     if name in REPORTS and moves.period is not None:
@@ -161,12 +161,12 @@ def make_report(kind: Kind, period: date) -> Report:
 
     with transaction() as connection:
         if kind == "health":
-            health_found = health_numbers.numbers(connection, period)
-            numbers, markdown = health_found, health.markdown(health_found)
+            numbers = health_numbers.numbers(connection, period)
+            revision, text = stored.store(connection, period, kind, numbers, clock.now()), health.markdown(numbers)
         else:
-            roi_found = roi_numbers.numbers(connection, period)
-            numbers, markdown = roi_found, roi.markdown(roi_found)
-        return Report(kind, stored.store(connection, period, kind, numbers, clock.now()), markdown)
+            figures = roi_numbers.numbers(connection, period)
+            revision, text = stored.store(connection, period, kind, figures, clock.now()), roi.markdown(figures)
+    return Report(kind, revision, text)
 
 
 def make_reports(period: date) -> None:

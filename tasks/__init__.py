@@ -1,1 +1,1 @@
-"""One step each: a task is one file here, and one SQL file of the same name in sql/steps/. The policy is in _step.py."""
+"""One step each: a task is a file here and an SQL file of the same name in sql/steps/. Policy is in _step.py."""

@@ -1,4 +1,4 @@
-"""What every step is as a Prefect task: its number, its name in the UI, its retries, its log. Nothing else is decided here."""
+"""What every step is as a Prefect task: its number, its name in the UI, its retries, its log."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -49,7 +49,7 @@ def step(work: Callable[[M, Batch], int]) -> Task[[M, Batch], int]:
 
 
 def _run_name() -> str:
-    """Name a run by step and members, so that the UI sorts runs in the design's order: 01 retrieve_customer_profile [1, 20001)."""
+    """Name a run so that the UI sorts by step, then members: 01 retrieve_customer_profile [1, 20001)."""
     batch: Batch = task_run.parameters["batch"]
     name: str = task_run.task_name
     return f"{_NUMBERS[name]:02} {name} [{batch.first}, {batch.stop})"

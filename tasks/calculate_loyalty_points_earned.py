@@ -7,5 +7,5 @@ from tasks._step import step
 
 @step
 def calculate_loyalty_points_earned(close: Close, batch: Batch) -> int:
-    """Rate each transaction by its day's rules and the tier then held, exactly, less what is posted; returns the postings."""
+    """Rate each transaction by its day's rules and the tier then held, exactly; returns the postings due."""
     return perform("calculate_loyalty_points_earned", close, batch)

@@ -109,6 +109,11 @@ class Row:
     exact: Fraction | None = None
 
     @property
+    def of_sale(self) -> bool:
+        """Whether it is a sale or names one."""
+        return self.sale is not None or self.what.kind == "sale"
+
+    @property
     def slot(self) -> str:
         """The period whose points this row moves: a refund's is that of its sale, unless that is yet to come."""
         return min(self.booked, (self.sale or self).booked)
@@ -475,15 +480,16 @@ class Programme:
     def _qualifying(self, member: Member, period: str, *, refunds_since: bool = False) -> int:
         """Points of the window's sales net of their refunds: floor(C) - floor(C - W).
 
-        Periods whose lots are not available at this one's end are left out until they are. With
-        `refunds_since`, refunds of the same sales that were booked after the period count as well.
+        Periods whose lots are not available at this one's end are left out until they are; a refund that names
+        no sale has no lot to wait for. With `refunds_since`, later refunds of the same sales count as well.
         """
         months = {"period": 1, "trailing_12_months": 12, "lifetime": 12 * 1000}[self._rules(period).qualify]
         first = shift(period, 1 - months)
         known = [row for row in member.rows if row.booked <= period or (refunds_since and row.sale)]
-        counted = [row for row in known if self._available_at(row.slot) <= self.calendar.end(period)]
-        of_sales = [row for row in counted if row.sale or row.what.kind == "sale"]
-        total, window = self._sum(counted), self._sum(row for row in of_sales if row.slot >= first)
+        end = self.calendar.end(period)
+        of_sales = [row for row in known if row.of_sale and self._available_at(row.slot) <= end]
+        total = self._sum(of_sales) + self._sum(row for row in known if not row.of_sale)
+        window = self._sum(row for row in of_sales if row.slot >= first)
         return floor(total) - floor(total - window)
 
     def _move_or_hold(self, member: Member, period: str, qualifying: int) -> Tier | None:

@@ -140,8 +140,7 @@ def _add_members(commands: Any) -> None:
 
 
 def _add_surroundings(commands: Any) -> None:
-    demo = _command(commands, "demo", "load the demo data set")
-    demo.add_argument("--run", action="store_true", help="and close its year: the main job of `make run`")
+    _command(commands, "demo", "load the demo data set")
     _command(commands, "stop", "stop the embedded database of this LOYALTY_HOME")
     _command(commands, "settings", "list the settings with their values", json=True)
 
@@ -160,9 +159,7 @@ def _instant(text: str) -> datetime:
     except ValueError:
         pass  # no such day or hour: told below like every other word
     example = date(2026, 11, 1)
-    raise WrongUse(
-        f"an instant is an ISO 8601 date or time such as {example} or {example}T09:00:00Z, not {_shown(text)}"
-    )
+    raise WrongUse(f"an instant is an ISO 8601 date or time, such as {example} or {example}T09:00Z, not {_shown(text)}")
 
 
 def _name(text: str) -> str:

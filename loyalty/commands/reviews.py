@@ -1,6 +1,7 @@
 """`loyalty reviews list|approve|reject`: the upgrades that wait for a manager."""
 
 from argparse import Namespace
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
 
@@ -10,31 +11,15 @@ from loyalty.db import reviews, rules_versions
 from loyalty.db.engine import connect
 from loyalty.db.programme import check_ready
 from loyalty.db.reviews import Decision
-from loyalty.monthly import make_report
 from loyalty.rules.money import to_major
 from loyalty.rules.periods import display_period, period_of
 
 _Rows = list[dict[str, Any]]
 
 
-def run_reviews(given: Namespace) -> int:
-    """List reviews, or decide those named."""
-    zone = check_ready()
-    if given.action == "list":
-        return _list(given, period_of(clock.now(), zone))
-    if given.action == "approve":
-        decided = reviews.approve(given.ids, by=given.by, note=given.note or None)
-    else:
-        decided = reviews.reject(given.ids, by=given.by, note=given.note)
-    _renew_reports(decided)
-    if given.json:
-        say_json(decided)
-    else:
-        say(*(_told(decision) for decision in decided))
-    return 0
-
-
-def _list(given: Namespace, present: date) -> int:
+def show(given: Namespace) -> int:
+    """List the reviews in a state."""
+    present = period_of(clock.now(), check_ready())
     rows = _found(None if given.state == "all" else given.state, present)
     if given.json:
         say_json(rows)
@@ -42,6 +27,21 @@ def _list(given: Namespace, present: date) -> int:
         say(*(_open_ones(rows) if given.state == "open" else _all(rows)))
     else:
         say("no reviews are waiting" if given.state == "open" else "there are no such reviews")
+    return 0
+
+
+def decide(given: Namespace, *, renew_reports: Callable[[Iterable[date]], None]) -> int:
+    """Approve or reject the reviews named; the reports of their months are made again from what is true now."""
+    check_ready()
+    if given.action == "approve":
+        decided = reviews.approve(given.ids, by=given.by, note=given.note or None)
+    else:
+        decided = reviews.reject(given.ids, by=given.by, note=given.note)
+    renew_reports(sorted({decision.period for decision in decided}))
+    if given.json:
+        say_json(decided)
+    else:
+        say(*(_told(decision) for decision in decided))
     return 0
 
 
@@ -82,13 +82,6 @@ def _all(rows: _Rows) -> list[str]:
 
 def _who(row: dict[str, Any]) -> tuple[str, ...]:
     return str(row["review_no"]), row["customer_id"], row["from_tier"], row["to_tier"], display_period(row["period"])
-
-
-def _renew_reports(decided: list[Decision]) -> None:
-    """Make the reports of the months whose upgrades were decided again, from what is true now."""
-    for period in sorted({decision.period for decision in decided}):
-        make_report("health", period)
-        make_report("roi", period)
 
 
 def _told(decision: Decision) -> str:

@@ -81,7 +81,7 @@ class Close(Moves):
     spend_window: str
     available_at: datetime
     expires_at: datetime | None
-    pending_slots: int
+    pending_periods: list[date]
     reviews: Reviews
     decided_by: str | None
     notify: bool
@@ -209,7 +209,7 @@ def open_run(  # noqa: PLR0913 - the terms of a run, all by name
         spend_window=terms.spend_window,
         available_at=terms.available_at,
         expires_at=terms.expires_at,
-        pending_slots=terms.pending_slots,
+        pending_periods=terms.pending_periods,
         reviews=reviews,
         decided_by=decided_by,
         notify=notify,
@@ -336,7 +336,7 @@ def _run(connection: Connection, name: str, moves: Moves, batch: Batch, **more: 
 def _source(name: str, close: Close) -> str:
     """The step's statement; a simulation of a closed period opens it as it was."""
     if name == COMPUTED[0] and close.closed:
-        return f"simulation/{name}_as_it_was"
+        return "simulation/retrieve_customer_profile_as_it_was"
     return f"steps/{name}"
 
 

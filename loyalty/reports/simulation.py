@@ -7,6 +7,8 @@ from loyalty.db.simulation import Effects
 from loyalty.reports.formats import NOTHING, money, month, signed, whole
 from loyalty.rules.periods import display_period
 
+_MINUS = "\N{MINUS SIGN}"
+
 
 def artifact_key(period: date) -> str:
     """The key under which the page stands in Prefect: simulation-2017-12."""
@@ -39,7 +41,7 @@ def _lines(effects: Effects) -> Iterator[tuple[str, ...]]:
 
     yield _line("Members with a transaction", effects.active_members)
     spent, stated = effects.spend, effects.stated_spend
-    more = NOTHING if stated is None else f"{'−' if spent < stated else '+'}{paid(abs(spent - stated))}"
+    more = NOTHING if stated is None else f"{_MINUS if spent < stated else '+'}{paid(abs(spent - stated))}"
     yield "Spend", paid(spent), paid(stated), NOTHING if spent == stated else more
     yield _line("Points earned", effects.points, effects.stated_points)
     yield _line("Points expired", effects.expired)

@@ -4,19 +4,28 @@
 with rated as (
     select
         t.member_no,
+        t.booked_period,
         sum(t.eligible * t.points_per_unit) as exact
     from loyalty.rated_transactions as t
-    inner join loyalty.periods as p on t.booked_period = p.period
-    inner join loyalty.accounts as o on t.member_no = o.member_no
-    where p.state = 'closed' or t.booked_period <= o.stated_period
-    group by t.member_no
+    group by t.member_no, t.booked_period
+),
+
+due as (
+    select
+        r.member_no,
+        sum(r.exact) as exact
+    from rated as r
+    inner join loyalty.accounts as o on r.member_no = o.member_no
+    inner join loyalty.periods as p on r.booked_period = p.period
+    where p.state = 'closed' or r.booked_period <= o.stated_period
+    group by r.member_no
 )
 
 select
     a.member_no,
     a.stated_period,
     a.exact_sum,
-    r.exact as of_transactions
+    d.exact as of_transactions
 from loyalty.accounts as a
-left join rated as r on a.member_no = r.member_no
-where a.exact_sum <> coalesce(r.exact, 0)
+left join due as d on a.member_no = d.member_no
+where a.exact_sum <> coalesce(d.exact, 0)

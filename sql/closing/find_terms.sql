@@ -1,5 +1,5 @@
--- does:   the version of the rules in force for a period and what a close needs of it: where its lots begin and end, how many of the
---         newest periods are still pending at its end, which member numbers there are
+-- does:   the version of the rules in force for a period and what a close needs of it: where its lots begin and end, the periods whose
+--         points are still pending at its end, each by the rules of its own day, which member numbers there are
 -- again:  reads only
 -- params: period date
 select
@@ -11,10 +11,13 @@ select
         when r.expiry_months is null then null
         else loyalty.period_start((:period + make_interval(months => r.expiry_months + 1))::date)
     end as expires_at,
-    (
-        select count(*)::integer from generate_series(0, 24) as age
-        where (:period - make_interval(months => age - 1))::date + r.pending_days > (:period + interval '1 month')::date
-    ) as pending_slots,
+    array(
+        select earlier.month::date
+        from generate_series(:period - interval '24 months', :period, interval '1 month') as earlier (month)
+        inner join loyalty.rules_in_force as then_rules
+            on then_rules.from_period <= earlier.month and earlier.month < then_rules.until_period
+        where (earlier.month + interval '1 month')::date + then_rules.pending_days > (:period + interval '1 month')::date
+    ) as pending_periods,
     coalesce((select min(m.member_no) from loyalty.members as m), 1) as first_member,
     coalesce((select max(m.member_no) from loyalty.members as m), 0) + 1 as stop_member
 from loyalty.rules_in_force as r

@@ -10,7 +10,7 @@ with enrolled as (
         where r.reason is null and not r.unchanged and not r.later
             and not exists (select from members as m where m.customer_id = r.customer_id)
     ) as strange
-    order by strange.customer_id collate "C"
+    order by strange.customer_id
     returning member_no
 )
 

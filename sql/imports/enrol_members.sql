@@ -12,7 +12,7 @@ with enrolled as (
     from import_members as r
     where r.reason is null and not r.unchanged and not r.later
         and not exists (select from members as m where m.customer_id = r.customer_id)
-    order by r.customer_id collate "C"
+    order by r.customer_id
     returning member_no
 )
 

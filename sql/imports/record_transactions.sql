@@ -21,4 +21,4 @@ with recorded as (
 
 insert into transaction_keys (source_no, transaction_id, transaction_no, member_no, booked_period)
 select source_no, transaction_id, transaction_no, member_no, booked_period from recorded
-order by transaction_id collate "C", source_no
+order by transaction_id, source_no

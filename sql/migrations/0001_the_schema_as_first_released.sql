@@ -785,6 +785,7 @@ inner join loyalty.rules_in_force as r on r.starts_at <= t.occurred_at and t.occ
 
 -- The eligible amount of each transaction, signed, with the moment and period of the sale that decide its rate.
 -- A refund takes the difference of its sale's refunded share, in the order of booking, so that any split of a refund ends alike.
+-- One booked to a month before its sale's (tills' clocks differ) is that month's own: a close takes back only what was posted.
 create view loyalty.eligible_transactions as
 select
     t.member_no,
@@ -805,7 +806,7 @@ select
     t.member_no,
     t.transaction_no,
     t.booked_period,
-    t.sale_period,
+    least(t.sale_period, t.booked_period) as sale_period,
     t.occurred_at,
     s.occurred_at as rated_at,
     s.version,

@@ -9,8 +9,7 @@ with open_reviews as (
         s.exact_unnamed,
         s.exact_window,
         then_rules.version as then_version,
-        then_rules.qualify,
-        then_rules.pending_days
+        then_rules.qualify
     from loyalty.reviews as r
     inner join loyalty.statements as s on r.period = s.period and r.member_no = s.member_no
     inner join loyalty.rules_in_force as then_rules
@@ -25,14 +24,17 @@ slots as (
         a.age,
         coalesce(o.exact_window[a.age], 0) + coalesce(sum(t.eligible * t.points_per_unit), 0) as exact,
         -- months end by the calendar: a period's points count once its lot is available, at the end of the review's period
-        (o.period - make_interval(months => a.age - 2))::date + o.pending_days
+        (o.period - make_interval(months => a.age - 2))::date + own_rules.pending_days
         <= (o.period + interval '1 month')::date as counted
     from open_reviews as o
     cross join generate_series(1, 12) as a (age)
+    inner join loyalty.rules_in_force as own_rules
+        on own_rules.from_period <= o.period - make_interval(months => a.age - 1)
+        and o.period - make_interval(months => a.age - 1) < own_rules.until_period
     left join loyalty.rated_transactions as t
         on o.member_no = t.member_no and t.booked_period > o.period and not t.unnamed
         and t.sale_period = (o.period - make_interval(months => a.age - 1))::date
-    group by o.review_no, o.period, o.pending_days, o.exact_window, a.age
+    group by o.review_no, o.period, own_rules.pending_days, o.exact_window, a.age
 ),
 
 older as (
@@ -68,8 +70,8 @@ facts as (
         o.review_no,
         case
             when m.erased_at is not null then 'the member is erased'
-            when held.rung >= wanted.rung then 'the member has moved already'
             when o.due_at <= :decided_at and now_rules.review_overdue = 'lapse' then 'not decided in time'
+            when held.rung >= wanted.rung then 'the member has moved already'
             when floor(s.total) - floor(s.total - coalesce(s.in_window, s.total - s.exact_unnamed)) < asked.threshold
                 then 'the member no longer qualifies'
             when :approve and row_number() over (partition by o.member_no order by wanted.rung desc) > 1

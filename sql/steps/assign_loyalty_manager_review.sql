@@ -16,8 +16,8 @@ with proposed as (
         and not exists (
             select from loyalty.reviews as r
             where r.member_no = s.member_no and r.tier_no = s.proposed_tier and r.state = 'rejected'
-                and r.decided_at + make_interval(months => v.review_again_months)
-                > loyalty.period_start((:period + interval '1 month')::date)
+                and ((r.decided_at at time zone p.time_zone) + make_interval(months => v.review_again_months))
+                at time zone p.time_zone > loyalty.period_start((:period + interval '1 month')::date)
         )
 ),
 

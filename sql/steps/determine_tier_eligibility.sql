@@ -1,7 +1,7 @@
 -- does:   qualifying points against the ladder: up, held for review, hold, warn, one step down; computed, nothing moved yet;
 --         each `offset 0` keeps the planner from evaluating the stage before it more than once
 -- again:  the step's mark, written in the same transaction, makes a repeat skip; the rows go with the run
--- params: run_no bigint, period date, first_member bigint, stop_member bigint, as_of timestamptz, version integer, reviews text, pending_slots integer
+-- params: run_no bigint, period date, first_member bigint, stop_member bigint, as_of timestamptz, version integer, reviews text, pending_periods date[]
 with rules as materialized (
     select
         v.qualify,
@@ -11,11 +11,13 @@ with rules as materialized (
         l.tiers,
         l.thresholds,
         l.reviews,
+        g.time_zone,
         (:period + interval '1 month')::date as next_period,
         (:period + interval '2 months')::date as period_after,
         (:period + interval '1 month' + make_interval(months => v.hold_months))::date as hold_end
     from loyalty.rules_versions as v
     inner join loyalty.ladders as l on v.version = l.version
+    cross join loyalty.programme as g
     where v.version = :version
 ),
 
@@ -26,7 +28,7 @@ earned as (
         sum(w.exact - w.unnamed) filter (where w.sale_period = :period) as own,
         sum(w.unnamed) as unnamed,
         sum(w.exact) filter (where w.sale_period <= :period - interval '12 months') as before_window,
-        sum(w.exact) filter (where w.sale_period > :period - make_interval(months => :pending_slots)) as pending,
+        sum(w.exact - w.unnamed) filter (where w.sale_period = any(cast(:pending_periods as date []))) as pending,
         sum(w.points) as points,
         bool_or(w.sale_period < :period) as take_backs
     from loyalty.work_points as w
@@ -48,9 +50,12 @@ measured as (
             else coalesce((select sum(x) from unnest(p.exact_window[greatest(1, 13 - p.periods_since) : 12]) as x), 0)
         end as before_after,
         case
-            when :pending_slots = 0 then 0
-            else coalesce(e.pending, 0)
-                + coalesce((select sum(x) from unnest(p.exact_window[1 : (:pending_slots - p.periods_since)]) as x), 0)
+            when cardinality(cast(:pending_periods as date [])) = 0 then 0
+            else coalesce(e.pending, 0) + coalesce((
+                select sum(slot.exact) from unnest(p.exact_window) with ordinality as slot (exact, age)
+                where (:period - make_interval(months => p.periods_since + slot.age::integer - 1))::date
+                    = any(cast(:pending_periods as date []))
+            ), 0)
         end as pending
     from loyalty.work_profiles as p
     cross join rules as r
@@ -64,7 +69,9 @@ qualified as (
         m.*,
         (floor(m.sum_after - m.pending) - case m.qualify
             when 'trailing_12_months' then floor(m.before_after + m.unnamed_after)
-            when 'period' then floor(m.sum_after - m.pending - case when :pending_slots = 0 then m.own else 0 end)
+            when 'period' then floor(
+                m.sum_after - m.pending - case when :period = any(cast(:pending_periods as date [])) then 0 else m.own end
+            )
             else floor(m.unnamed_after)
         end)::bigint as qualifying_points
     from measured as m
@@ -100,7 +107,8 @@ moved as (
             when a.asks and :reviews = 'approve' and not exists (
                 select from loyalty.reviews as v
                 where v.member_no = a.member_no and v.tier_no = a.tiers[a.due_rung] and v.state = 'rejected'
-                    and v.decided_at + make_interval(months => a.review_again_months) > :as_of
+                    and ((v.decided_at at time zone a.time_zone) + make_interval(months => a.review_again_months))
+                    at time zone a.time_zone > :as_of
             ) then a.due_rung
             when a.due_rung < a.held_rung and a.downgrade = 'one_step'
                 and coalesce(a.held_until, a.next_period) <= a.next_period

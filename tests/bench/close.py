@@ -17,6 +17,7 @@ from loyalty.db.statements import run
 from loyalty.rules.periods import months_between
 from tests.bench import floor
 from tests.bench.environment import variables
+from tests.bench.processor import server_seconds
 from tests.bench.server import Server
 
 HERE = Path(__file__).parent
@@ -51,13 +52,14 @@ def close(server: Server, api: str, members: int, runs: int) -> Iterator[Measure
     yield summary | {
         "floor_seconds": round(bare, 2),
         "ratio_to_floor": round(summary["seconds"] / bare, 2),
+        "floor_cpu_seconds": _work(floors),
         "floor_rows": floors[-1]["rows"],
         "floor_stages": _medians([each["stages"] for each in floors]),
     }
 
 
 def month_13(server: Server, api: str, members: int, runs: int) -> Iterator[Measured]:
-    """Measure a close after twelve months, in which a lot of each member expires; each measurement, then the summary."""
+    """Measure a close after twelve months, which expires a lot of each member; each measurement, then the summary."""
     closes = []
     with _programme_data(server, members, months=13) as data:
         for number in range(1, runs + 1):
@@ -138,11 +140,17 @@ def _programme_data(server: Server, members: int, *, months: int) -> Iterator[st
 def _floor(server: Server, base: str) -> Measured:
     with server.database("floor", like=base) as name:
         connection = server.connect(name)
-        started = time.perf_counter()
+        worked, started = server_seconds(connection), time.perf_counter()
         stages = floor.close(connection)
         seconds = time.perf_counter() - started
+        worked = _since(worked, connection)
         connection.close()
-        return {"seconds": seconds, "stages": stages, "rows": _rows(server, name, floor.ROWS)}
+        return {
+            "seconds": seconds,
+            "server_cpu_seconds": worked,
+            "stages": stages,
+            "rows": _rows(server, name, floor.ROWS),
+        }
 
 
 def _close(server: Server, api: str, data: str) -> Measured:
@@ -153,10 +161,19 @@ def _close(server: Server, api: str, data: str) -> Measured:
         "DO_NOT_TRACK": "1",
     }
     with server.database("close", like=data) as name:
-        started = time.perf_counter()
+        connection = server.connect(name)
+        worked, started = server_seconds(connection), time.perf_counter()
         told = server.run(name, "tests.bench.measured_run", PERIOD, **surroundings)
         whole = time.perf_counter() - started
-        return told | {"process_seconds": whole, "rows": _rows(server, name, ROWS)}
+        worked = _since(worked, connection)
+        connection.close()
+        return told | {"process_seconds": whole, "server_cpu_seconds": worked, "rows": _rows(server, name, ROWS)}
+
+
+def _since(worked: float | None, connection: Connection) -> float | None:
+    """What the server worked since then."""
+    now = server_seconds(connection)
+    return None if worked is None or now is None else round(now - worked, 2)
 
 
 def _rows(server: Server, database: str, question: str) -> dict[str, int]:
@@ -179,11 +196,17 @@ def _summary(what: str, members: int, closes: list[Measured]) -> Measured:
         "seconds": round(seconds, 2),
         "process_seconds": round(median(each["process_seconds"] for each in closes), 2),
         "seconds_per_million_members": round(seconds * 1_000_000 / members, 2),
+        "server_cpu_seconds": _work(closes),
         "peak_memory_mb": max(each["peak_memory_mb"] for each in closes),
         "children_memory_mb": max(each["children_memory_mb"] for each in closes),
         "rows": closes[-1]["rows"],
         "steps": _medians([each["steps"] for each in closes]),
     }
+
+
+def _work(runs: list[Measured]) -> float | None:
+    known = [each["server_cpu_seconds"] for each in runs if each["server_cpu_seconds"] is not None]
+    return round(median(known), 2) if known else None
 
 
 def _medians(runs: list[dict[str, float]]) -> dict[str, float]:

@@ -10,6 +10,8 @@ import time
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class that psycopg2 spells small
 
 SCHEMA = """
+create schema floor;
+set search_path = floor;
 create table members (
     member_id bigint primary key, customer_id text unique not null, email text, phone text,
     tier smallint not null default 0, balance bigint not null default 0, lifetime bigint not null default 0,
@@ -76,13 +78,13 @@ CLOSE = {
 }
 
 ROWS = """select
-    (select count(*) from statements) as statements, (select count(*) from entries) as entries,
-    (select count(*) from lots) as lots, (select count(*) from vouchers) as vouchers,
-    (select count(*) from notices) as messages"""
+    (select count(*) from floor.statements) as statements, (select count(*) from floor.entries) as entries,
+    (select count(*) from floor.lots) as lots, (select count(*) from floor.vouchers) as vouchers,
+    (select count(*) from floor.notices) as messages"""
 
 
 def load(connection: Connection, *, members: int, transactions: int) -> None:
-    """Make the tables and fill them, in an empty database."""
+    """Make the tables, in a schema `floor`, and fill them."""
     with connection.cursor() as cursor:
         cursor.execute(SCHEMA)
         cursor.execute(LOAD, {"members": members, "transactions": transactions})
@@ -92,6 +94,7 @@ def close(connection: Connection) -> dict[str, float]:
     """Close October 2026, each stage in a transaction of its own; the seconds of each."""
     seconds = {}
     with connection.cursor() as cursor:
+        cursor.execute("set search_path = floor")
         for stage, statement in CLOSE.items():
             started = time.perf_counter()
             cursor.execute(statement)

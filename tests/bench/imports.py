@@ -1,4 +1,7 @@
-"""The import of transactions beside a plain COPY of the same file: `python -m tests.bench.imports FILE` is one import."""
+"""The import of transactions beside a plain COPY of the same file.
+
+`python -m tests.bench.imports FILE` is one import, into the programme found in the environment.
+"""
 
 import json
 import resource

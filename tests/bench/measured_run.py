@@ -1,7 +1,8 @@
 """One close through the real flow, in this process: `python -m tests.bench.measured_run 2026-10`.
 
-Prints a JSON object: seconds of the flow from call to return, seconds of each step from its first task's start to its last
-one's end as Prefect recorded them, and this process's peak memory. The programme and Prefect are found in the environment.
+Prints a JSON object: seconds of the flow from call to return, seconds of each step from its first task's start to its
+last one's end as Prefect recorded them, and this process's peak memory. The programme and Prefect are those of the
+environment.
 """
 
 import json
@@ -24,7 +25,7 @@ RECORD_SECONDS = 60  # Prefect's server records task runs some seconds late
 def main() -> None:
     """Close the month and print what it took."""
     called, started = datetime.now(UTC), time.perf_counter()
-    state = monthly_loyalty(period=sys.argv[1], return_state=True)
+    state: Any = monthly_loyalty(period=sys.argv[1], return_state=True)
     seconds, returned = time.perf_counter() - started, datetime.now(UTC)
     state.result()
     told = {
@@ -43,7 +44,11 @@ def _megabytes(whose: int) -> float:
 
 
 def _steps(flow_run: UUID | None, called: datetime, ended: datetime, returned: datetime) -> dict[str, float]:
-    """Seconds of each step; `begin` is what comes before them (expiry too), `finish` the digests, `prefect` the rest."""
+    """Seconds of each step, and of what is around them.
+
+    `begin` is all before the first step, expiry too; `finish` all after the last one; `prefect` what is between steps
+    and after the flow's end.
+    """
     spans: dict[str, tuple[datetime, datetime]] = {}
     for task in _tasks(flow_run):
         name = task["name"].partition(" [")[0]

@@ -15,7 +15,7 @@ def machine() -> dict[str, str]:
     """The machine, without its name."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
-        "CPU": f"{os.cpu_count()} × {_cpu()}",
+        "CPU": f"{os.cpu_count()} x {_cpu()}",
         "memory": f"{memory / GB:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
@@ -51,7 +51,18 @@ def _place(machine: Mapping[str, str]) -> str:
 
 
 def _figures(summaries: list[dict[str, Any]]) -> str:
-    columns = ("what", "members", "transactions", "seconds", "beside", "ratio", "seconds per million members", "peak memory of Python")
+    columns = (
+        "what",
+        "members",
+        "transactions",
+        "seconds",
+        "beside",
+        "ratio",
+        "server's processor seconds",
+        "beside",
+        "seconds per million members",
+        "peak memory of Python",
+    )
     rows = []
     for each in summaries:
         beside = each.get("floor_seconds") or each.get("copy_seconds")
@@ -65,6 +76,8 @@ def _figures(summaries: list[dict[str, Any]]) -> str:
                     f"{each['seconds']:.2f}",
                     f"{beside:.2f}" if beside else "",
                     f"{ratio:.2f}" if ratio else "",
+                    f"{each.get('server_cpu_seconds') or ''}",
+                    f"{each.get('floor_cpu_seconds') or ''}",
                     f"{each.get('seconds_per_million_members', '')}",
                     f"{each['peak_memory_mb']:.0f} MB",
                 )

@@ -34,7 +34,9 @@ def main() -> None:
             if whole:
                 summaries.append(measured)
         if given.write:
-            notes.add(given.write, notes.benchmarks(summaries, machine=notes.machine() | on.about(), at=datetime.now(UTC)))
+            notes.add(
+                given.write, notes.benchmarks(summaries, machine=notes.machine() | on.about(), at=datetime.now(UTC))
+            )
 
 
 def _measure(on: Server, stack: ExitStack, given: argparse.Namespace) -> Iterator[Measured]:
@@ -60,7 +62,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", type=_sizes, default=[10_000, 100_000, 1_000_000], help="members, smallest first")
     parser.add_argument("--runs", type=int, default=3, help="measurements of each; the median counts")
     parser.add_argument("--only", choices=BENCHMARKS, action="append", help="may be given more than once")
-    parser.add_argument("--write", type=Path, nargs="?", const=ROOT / "benchmarks.md", help="add the figures to this file")
+    parser.add_argument(
+        "--write", type=Path, nargs="?", const=ROOT / "benchmarks.md", help="add the figures to this file"
+    )
     return parser.parse_args()
 
 

@@ -62,7 +62,7 @@ class Server:
 
     @contextmanager
     def database(self, name: str, like: str = "template0") -> Iterator[str]:
-        """A database that is there for a while: its files copied from another's, its pages on disk, its statistics known."""
+        """A database that is there for a while: the copy of another one, its pages on disk, its statistics known."""
         made = f"loyalty_bench_{name}"
         self.execute(f"drop database if exists {made} with (force)")
         self.execute(f"create database {made} template {like} strategy file_copy")
@@ -82,7 +82,12 @@ class Server:
         """What a process of the product sees: that database, this home, no setting of the user's own."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("LOYALTY_", "PREFECT_"))}
         url = self.url.set(drivername="postgresql", database=database).render_as_string(hide_password=False)
-        own = {"LOYALTY_DATABASE_URL": url, "LOYALTY_HOME": str(self.home), "LOYALTY_CLOCK": CLOCK, "PYTHONPATH": str(ROOT)}
+        own = {
+            "LOYALTY_DATABASE_URL": url,
+            "LOYALTY_HOME": str(self.home),
+            "LOYALTY_CLOCK": CLOCK,
+            "PYTHONPATH": str(ROOT),
+        }
         return kept | own | more
 
     def run(self, database: str, module: str, *arguments: str, **more: str) -> dict[str, Any]:

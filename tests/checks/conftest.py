@@ -43,13 +43,13 @@ G1,gil,2026-05-09T10:00:00,30.00,refund,
 def world(server: URL, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
     """Five closed months: expiries, take-backs, debts, a write-off, moves, reviews of every outcome, a late sale."""
     url = server.set(database=f"loyalty_world_{tmp_path_factory.getbasetemp().name}".replace("-", "_"))
+    _administer(server, f"create database {url.database} template {template}")
     with pytest.MonkeyPatch.context() as patch:
-        _administer(server, f"create database {url.database} template {template}")
         patch.setenv("LOYALTY_DATABASE_URL", url.render_as_string(hide_password=False))
         patch.setenv("LOYALTY_CLOCK", "2026-06-03T12:00:00Z")
         _live(tmp_path_factory.mktemp("world"), patch)
         engine.dispose()
-        yield url
+    yield url
     _administer(server, f"drop database {url.database} with (force)")
 
 

@@ -3,14 +3,10 @@
 import csv
 import io
 import random
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, create_engine, text
 
-from loyalty.db import engine
 from tests.cli.conftest import ROWS, Loyalty
 
 STATEMENTS = (
@@ -19,20 +15,6 @@ STATEMENTS = (
 )
 ENTRIES = "entry_id,customer_id,kind,points,occurred_at,recorded_at,period,source,reference,expires_at,reason"
 ODD_IDS = ("Zoe", "zoe", "Äbel", "a,b", 'say "hi"', "10", "9", "é", "z z")
-
-
-@pytest.fixture
-def another_database(server: URL, template: str) -> Iterator[str]:
-    """The URL of a second migrated database, empty."""
-    url = server.set(database=f"loyalty_test_{uuid.uuid4().hex}")
-    made = create_engine(server.set(drivername="postgresql+psycopg2"), isolation_level="AUTOCOMMIT")
-    with made.connect() as connection:
-        connection.execute(text(f"create database {url.database} template {template}"))
-    yield url.render_as_string(hide_password=False)
-    engine.dispose()
-    with made.connect() as connection:
-        connection.execute(text(f"drop database {url.database} with (force)"))
-    made.dispose()
 
 
 def test_statements_have_the_columns_that_were_promised(two_months: Loyalty) -> None:

@@ -77,9 +77,9 @@ def test_a_log_that_cannot_be_written_is_no_second_failure(
 
 
 @pytest.mark.parametrize("typed", NEEDS_A_PROGRAMME)
-def test_without_a_database_of_ours_migrate_is_named(loyalty: Loyalty, empty_database: URL, typed: str) -> None:
+def test_without_a_database_of_ours_migrate_is_named(command: Loyalty, empty_database: URL, typed: str) -> None:
     """Law: every command that needs the programme says in one line that it must be set up first."""
-    done = loyalty(*typed.split())
+    done = command(*typed.split())
     assert (done.code, done.out, done.err) == (
         1,
         "",

@@ -74,11 +74,11 @@ def test_rules_cannot_change_a_closed_month(two_months: Loyalty, tmp_path: Path)
     assert (done.code, done.out, done.err) == (1, "", f"loyalty: {told}\n")
 
 
-def test_each_mistake_of_a_rules_file_has_its_line(loyalty: Loyalty, tmp_path: Path) -> None:
+def test_each_mistake_of_a_rules_file_has_its_line(command: Loyalty, tmp_path: Path) -> None:
     """Law: check exits 1 and names file, line and key of every mistake, one line each."""
     file = tmp_path / "rules.toml"
     file.write_text("rate = -1\nhold_months = 1.5\n")
-    done = loyalty("rules", "check", file)
+    done = command("rules", "check", file)
     assert (done.code, done.out) == (1, "")
     assert [line.split(": ")[:4] for line in done.err.splitlines()] == [
         ["loyalty", "rules.toml", "line 1", "rate"],
@@ -86,27 +86,27 @@ def test_each_mistake_of_a_rules_file_has_its_line(loyalty: Loyalty, tmp_path: P
     ]
 
 
-def test_settings_show_no_password(loyalty: Loyalty, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_show_no_password(command: Loyalty, monkeypatch: pytest.MonkeyPatch) -> None:
     """Law: every setting is listed with its value, and no secret in it."""
     monkeypatch.setenv("LOYALTY_DATABASE_URL", "postgresql://me:geheim@db.example/loyalty?sslpassword=geheim")
-    told = {row["name"]: row["value"] for row in json.loads(loyalty("settings", "--json").out)}
+    told = {row["name"]: row["value"] for row in json.loads(command("settings", "--json").out)}
     assert told["LOYALTY_DATABASE_URL"] == "postgresql://me:***@db.example/loyalty"
     assert told["LOYALTY_CLOCK"].startswith("2026-03-03")
-    plain = loyalty("settings").out
+    plain = command("settings").out
     assert "LOYALTY_TIME_ZONE" in plain
     assert "geheim" not in plain
 
 
-def test_a_wrong_setting_is_named(loyalty: Loyalty, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_setting_is_named(command: Loyalty, monkeypatch: pytest.MonkeyPatch) -> None:
     """Law: a setting that can't be read is one line that names it."""
     monkeypatch.setenv("LOYALTY_CLOCK", "yesterday")
-    done = loyalty("verify")
+    done = command("verify")
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("loyalty: LOYALTY_CLOCK must be an ISO 8601 instant")
 
 
-def test_stop_says_when_nothing_ran(loyalty: Loyalty) -> None:
+def test_stop_says_when_nothing_ran(command: Loyalty) -> None:
     """Law: stopping what does not run changes nothing, says so, and succeeds."""
-    done = loyalty("stop")
+    done = command("stop")
     assert (done.code, done.err) == (0, "")
     assert done.out.endswith("was not running: unchanged\n")

@@ -1,6 +1,5 @@
 """What can be typed, and what is said of what can't."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -66,4 +65,4 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "loyalty", "clsoe"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"loyalty: {WRONG['clsoe']}\n")
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """The file itself: what can't be read is told before anything is loaded; what can is read alike whatever its form."""
 
+import itertools
 import random
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from loyalty.db.imports import import_members, import_rates, import_transactions
 from loyalty.db.imports.csv_file import Columns, CsvFile
+from loyalty.db.imports.rejected import rejected_path
 from loyalty.errors import BadInput
 
 HEADER = "transaction_id,customer_id,occurred_at,amount"
@@ -26,39 +28,39 @@ def records(path: Path) -> list[tuple[int, list[str], str | None]]:
     return rows
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "has no header line; its first line must name the columns"),
-        (b"\n\n", "has no header line; its first line must name the columns"),
-        (b"transaction_id,amount\n", "lacks the columns customer_id, occurred_at"),
-        (b"transaction_id,customer_id,amount\n", "lacks the column occurred_at"),
-        (
-            b"transaction_id;customer_id;occurred_at;amount\n",
-            "lacks the columns transaction_id, customer_id, occurred_at, amount;"
-            " its columns must be separated by commas",
-        ),
-        (HEADER.encode() + b",amount,Note,note\n", "has more than one column amount, note"),
-        (HEADER.encode("utf-16"), "is not UTF-8 (UTF-16, it seems): save it as UTF-8"),
-        (HEADER.encode() + b",caf\xe9\n", "its header is not UTF-8: save it as UTF-8"),
-        (b'"' + b"x" * 200_000, "its header can't be read as CSV: field larger than field limit (131072)"),
-    ],
-)
-def test_a_file_that_is_none_is_one_clear_error(shop: Any, content: bytes, message: str) -> None:
-    """Law: a header that can't do is one line, before anything is loaded or written."""
+NO_FILES = {
+    b"": "has no header line; its first line must name the columns",
+    b"\nA,C1,2026-10-05,1\n": "has no header line; its first line must name the columns",
+    b"transaction_id,amount\nA,1\n": "lacks the columns customer_id, occurred_at",
+    b"transaction_id,customer_id,amount\n": "lacks the column occurred_at",
+    b"transaction_id;customer_id;occurred_at;amount\n": (
+        "lacks the columns transaction_id, customer_id, occurred_at, amount; its columns must be separated by commas"
+    ),
+    HEADER.encode() + b",amount,Note,note\n": "has more than one column amount, note",
+    HEADER.encode("utf-16"): "is not UTF-8 (UTF-16, it seems): save it as UTF-8",
+    HEADER.encode() + b",caf\xe9\n": "its header is not UTF-8: save it as UTF-8",
+    b'"' + b"x" * 200_000: "its header can't be read as CSV: field larger than field limit (131072)",
+}
+
+
+@pytest.mark.parametrize("content", NO_FILES, ids=range(len(NO_FILES)))
+def test_a_file_that_is_none_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
+    """Law: a header that can't do is one line, before the database is so much as asked."""
+    path = tmp_path / "F.csv"
+    path.write_bytes(content)
     with pytest.raises(BadInput) as told:
-        shop.transactions(content + b"A,C1,2026-10-05,1\n")
-    assert str(told.value) == f"{shop.folder / 'F.csv'}: {message}"
-    assert shop.rows("select count(*) from members") == [(0,)]
-    assert [path.name for path in shop.folder.iterdir()] == ["F.csv"]
+        import_transactions(path)
+    assert str(told.value) == f"{path}: {NO_FILES[content]}"
+    assert list(tmp_path.iterdir()) == [path]
 
 
-def test_other_kinds_say_what_they_lack(shop: Any) -> None:
+def test_other_kinds_say_what_they_lack(tmp_path: Path) -> None:
     """Law: each kind of file names its own missing columns."""
-    path = shop.write("email\n")
-    with pytest.raises(BadInput, match="lacks the column customer_id$"):
+    path = tmp_path / "F.csv"
+    path.write_text("email\n")
+    with pytest.raises(BadInput, match=r"lacks the column customer_id$"):
         import_members(path)
-    with pytest.raises(BadInput, match="lacks the columns date, currency, rate$"):
+    with pytest.raises(BadInput, match=r"lacks the columns date, currency, rate$"):
         import_rates(path)
 
 
@@ -89,11 +91,22 @@ def test_a_rejected_file_that_cannot_be_written_is_told(shop: Any) -> None:
     assert sorted(path.name for path in shop.folder.iterdir()) == ["F.csv", "F.rejected.csv"]
 
 
-@pytest.mark.parametrize("name", ["F.csv", "F.csv.gz"])
-@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-@pytest.mark.parametrize("last", [True, False])
-def test_every_form_of_a_file_is_read_alike(shop: Any, name: str, bom: bytes, end: str, last: bool) -> None:
+def test_a_file_that_changes_while_it_is_imported_is_told(shop: Any) -> None:
+    """Law: bad rows are told as they stood; when the file no longer has them, that is an error, never a guess."""
+    path = shop.write(f"{HEADER}\nA,C1,2026-10-05,1\nB,C1,never,1\n")
+    with pytest.raises(BadInput, match=r"F\.csv: changed while it was imported; the good rows of before are loaded$"):
+        import_transactions(path, progress=lambda _done, _whole: shop.write(f"{HEADER}\n"))
+    assert shop.ids() == ["A"]
+    assert [found.name for found in shop.folder.iterdir()] == ["F.csv"]
+
+
+def test_rejected_rows_stand_beside_the_file() -> None:
+    """Law: F.rejected.csv, whether F is packed or not and however its ending is written."""
+    told = [rejected_path(Path("/x") / name).name for name in ("F.csv", "F.csv.gz", "F.CSV", "F.gz", "F", "F.x.txt")]
+    assert told == [*["F.rejected.csv"] * 5, "F.x.txt.rejected.csv"]
+
+
+def test_every_form_of_a_file_is_read_alike(shop: Any) -> None:
     """Law: gzip, BOM, CRLF and a missing last line end change nothing, nor do case and spaces in the header."""
     rows = [
         " Transaction_ID ,customer_id,OCCURRED_AT,amount",
@@ -102,12 +115,16 @@ def test_every_form_of_a_file_is_read_alike(shop: Any, name: str, bom: bytes, en
         '"B", C1 ,2026-10-05,1',
         "C,C1,x,1",
     ]
-    content = bom + end.join([*rows, *([""] if last else [])]).encode()
+    results = []
+    for name, bom, end, last in itertools.product(
+        ("F.csv", "F.csv.gz"), (b"", b"\xef\xbb\xbf"), ("\n", "\r\n"), ("", "\n")
+    ):
+        result = shop.transactions(bom + (end.join(rows) + last).encode(), name)
+        results.append((result.read, result.loaded, result.unchanged, result.rejected, shop.rejected(), shop.ids()))
+        (shop.folder / "F.rejected.csv").unlink()
 
-    result = shop.transactions(content, name)
-    assert (result.read, result.loaded, result.rejected) == (3, 2, 1)
-    assert shop.rejected() == ["line,reason,Transaction_ID,customer_id,OCCURRED_AT,amount", "5,wrong date,C,C1,x,1"]
-    assert shop.ids() == ["A", "B"]
+    told = ["line,reason,Transaction_ID,customer_id,OCCURRED_AT,amount", "5,wrong date,C,C1,x,1"]
+    assert results == [(3, 2, 0, 1, told, ["A", "B"])] + [(3, 0, 2, 1, told, ["A", "B"])] * 15
 
 
 def test_a_header_alone_is_no_failure(shop: Any) -> None:

@@ -20,7 +20,7 @@ import_transactions(sys.argv[1])
 """
 
 
-@pytest.mark.parametrize("killed_at", [0, 1, 20_000, 30_000])
+@pytest.mark.parametrize("killed_at", [1, 20_000, 30_001])
 def test_a_killed_import_is_simply_started_again(shop: Any, killed_at: int) -> None:
     """Law: killed by SIGKILL before, between or in its parts and begun again, an import records each row once."""
     sales = [f"T{n},C{n % 5000},2026-10-{1 + n % 28:02},{n % 900}.00,," for n in range(30_000)]

@@ -46,7 +46,7 @@ def test_members_are_enrolled_and_changed(shop: Any) -> None:
 
 
 def test_rows_of_one_customer_are_taken_in_order(shop: Any) -> None:
-    """Law: of several rows of a customer each column keeps the last value given, whether the customer is known or not."""
+    """Law: of several rows of a customer each column keeps the last value given, customer known or not."""
     content = "customer_id,first_name,last_name,email_consent\nC1,A,,1\nC1,B,X,\nC2,Z,,\nC1,,Y,0\n"
     first = shop.members(content)
     assert (first.read, first.loaded, first.unchanged) == (4, 4, 0)
@@ -99,7 +99,7 @@ def test_erased_members_are_not_brought_back(shop: Any) -> None:
 
 
 def test_rates_are_recorded(shop: Any) -> None:
-    """Law: a rate is kept by day and currency; the same again is unchanged, another one replaces it, bad ones are told."""
+    """Law: a rate is kept by day and currency; the same again is unchanged, another replaces it, bad ones are told."""
     first = shop.rates(
         "date,currency,rate\n2026-10-05,EUR,1.10\n2026-10-05,EUR,1.1\n2026-10-05,EUR,1.2\n2026-10-06,EUR,1.2\n"
         "2026-10-32,EUR,1\n2026-10-05,USD,1\n2026-10-05,ABC,1\n2026-10-05,JPY,0\n2026-10-05,JPY,-1\n2026-10-05,JPY,\n"

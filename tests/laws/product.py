@@ -40,6 +40,7 @@ REASONS = {
     "original is a refund": "unknown original",
     "original is another customer's sale": "refund of another customer's sale",
     "same id with other content": "the same id with other content",
+    "same id as a row that was rejected": "",
     "the member has moved already": "has moved already",
     "the member no longer qualifies": "no longer qualifies",
 }  # what the product says, in the model's words
@@ -116,7 +117,7 @@ class Product:
         self.patch.setenv("LOYALTY_CLOCK", now.isoformat())
 
     def record(self, transactions: Iterable[model.Transaction], recorded_at: datetime) -> list[tuple[str, str]]:
-        """Import a file of these transactions; (transaction_id, reason) of each that is rejected."""
+        """Import a file of these transactions; (transaction_id, reason) of each that is rejected, the first time it comes."""
         self.tell_time(recorded_at)
         self._files += 1
         file = self.folder / f"transactions-{self._files}.csv"
@@ -126,7 +127,7 @@ class Product:
             return []
         with result.rejected_path.open(encoding="utf-8", newline="") as rejected:
             told = [(row["transaction_id"], row["reason"]) for row in csv.DictReader(rejected)]
-        return sorted((number, REASONS.get(reason, reason)) for number, reason in told)
+        return sorted((number, found) for number, reason in told if (found := REASONS.get(reason, reason)))
 
     def close(self, period: str, reviews: closing.Reviews = "hold", *, now: datetime, by: str = "backfill") -> str:
         """Close a month, all fifteen steps; 'closed' or 'unchanged'."""

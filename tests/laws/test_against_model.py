@@ -11,7 +11,7 @@ from loyalty.db import closing
 from tests import model
 from tests.laws.conftest import Databases
 from tests.laws.product import Product
-from tests.laws.scenarios import CUSTOMERS, NAMES, Scenario, play, scenarios
+from tests.laws.scenarios import CUSTOMERS, SCENARIOS, Scenario, play
 
 
 def books(programme: Any, periods: list[str]) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @settings(suppress_health_check=list(HealthCheck))
-@given(scenario=scenarios())
+@given(scenario=SCENARIOS)
 def test_the_product_does_what_the_model_does(databases: Databases, scenario: Scenario) -> None:
     """Statements, entries, lots, moves, vouchers, gifts, reviews and warnings are the model's, and every check holds."""
     expected = model.Programme(scenario.zone, scenario.rules)

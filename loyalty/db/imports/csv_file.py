@@ -54,9 +54,9 @@ class Header:
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        """The columns that nobody reads, but for those that the product itself adds to rejected rows."""
+        """The columns that nobody reads, fit to print, but for those that the product itself adds to rejected rows."""
         pairs = zip(self.names, self.columns, strict=True)
-        return tuple(name for name, column in pairs if column is None and name not in OWN_COLUMNS)
+        return tuple(_shown(name) for name, column in pairs if column is None and name not in OWN_COLUMNS)
 
 
 class Block(NamedTuple):
@@ -119,7 +119,7 @@ class _Stream:
         magic = raw.read(len(_BOM))
         raw.seek(0)
         packed = magic.startswith(_GZIP)
-        if path.suffix == ".gz" and magic and not packed:
+        if path.suffix.lower() == ".gz" and magic and not packed:
             raise BadInput(f"{path}: is not packed by gzip, as its name says")
         if magic.startswith(_OTHER_BOMS):
             raise BadInput(f"{path}: is not UTF-8 (UTF-16, it seems): save it as UTF-8")
@@ -177,6 +177,11 @@ def _is_clean(data: bytes) -> bool:
         return False
 
 
+def _shown(name: str) -> str:
+    """A column's name as it may stand in a line of a message."""
+    return "".join(symbol if symbol.isprintable() else "?" for symbol in name[:60])
+
+
 def _read_header(path: Path, stream: _Stream, columns: Columns) -> tuple[Header, int]:
     """The header and how many lines it takes."""
     lines: list[str] = []
@@ -206,6 +211,6 @@ def _header(path: Path, names: list[str], columns: Columns) -> Header:
         raise BadInput(f"{path}: lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}{hint}")
     twice = [name for name in dict.fromkeys(lowered) if name and lowered.count(name) > 1]
     if twice:
-        raise BadInput(f"{path}: has more than one column {', '.join(twice[:SHOWN])}")
+        raise BadInput(f"{path}: has more than one column {', '.join(map(_shown, twice[:SHOWN]))}")
     known = columns.known
     return Header(tuple(names), tuple(name if name in known else None for name in lowered), columns.free)

@@ -19,13 +19,13 @@ from loyalty.errors import BadInput
 
 _FETCHED = 10_000  # rejects held at a time
 _LONGEST = 100_000  # characters of a field: many a program refuses a longer one
+_ENDING = re.compile(r"(\.csv)?(\.gz)?$", re.IGNORECASE)
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def rejected_path(path: Path) -> Path:
     """Where the bad rows of a file go: F.rejected.csv beside F.csv or F.csv.gz."""
-    name = path.name.removesuffix(".gz")
-    return path.with_name(f"{name.removesuffix('.csv')}.rejected.csv")
+    return path.with_name(_ENDING.sub("", path.name) + ".rejected.csv")
 
 
 def write_rejected(file: CsvFile, connection: Connection) -> int:
@@ -70,8 +70,8 @@ def _write(output: TextIO, file: CsvFile, first: tuple[int, str], rejects: Itera
             count += 1
             wanted = next(rejects, None)
         if not wanted:
-            break
-    return count
+            return count
+    raise BadInput(f"{file.path}: changed while it was imported; the good rows of before are loaded")
 
 
 class _Rows:

@@ -1,0 +1,5 @@
+"""The small shop of the flows' tests."""
+
+from tests.flows.conftest import shop
+
+__all__ = ["shop"]
