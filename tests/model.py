@@ -545,7 +545,7 @@ class Programme:
         member, period = self._members[customer_id], self.calendar.period(now)
         reason = self._lapse_reason(member, review, now)
         outcome: Decision = "lapsed" if reason else "approved" if approve else "rejected"
-        review.update(state=outcome, decided_at=now, by=by, note=note, reason=reason)
+        review.update(state=outcome, decided_at=now, by=by, note="" if reason else note, reason=reason)
         if outcome == "approved":
             rules = self._rules(period)
             self._upgrade(member, rules.ladder[rules.rank(tier_name)], now, period)

@@ -91,9 +91,10 @@ class Close(Moves):
     members: Batch
 
     def batches(self, wanted: int) -> list[Batch]:
-        """Cut the members into at most so many batches of equal width, in whole ranges."""
-        width = max(RANGE, -(-(self.members.stop - self.members.first) // wanted))
-        width = -(-width // RANGE) * RANGE if width > RANGE else width
+        """Cut the members into at most so many batches of equal width; wide ones in whole ranges."""
+        width = max(1, -(-(self.members.stop - self.members.first) // wanted))
+        if width > RANGE:
+            width = -(-width // RANGE) * RANGE
         return [
             Batch(first, min(first + width, self.members.stop))
             for first in range(self.members.first, self.members.stop, width)
@@ -281,8 +282,11 @@ def _post(close: Close, part: Batch) -> int:
 def finish(close: Close, *, finished_at: datetime) -> None:
     """End the close: digests, state closed, working tables dropped. Raises WorkLost if a step's mark is missing."""
     with transaction() as connection:
-        for part in close.members.ranges():
-            _require_mark(connection, "update_customer_points_balance", close, part)
+        covered = run(
+            connection, "closing/count_marked_members", run_no=close.run_no, step="update_customer_points_balance"
+        ).scalar_one()
+        if covered != close.members.stop - close.members.first:
+            raise _lost("update_customer_points_balance", close)
         run(connection, "closing/finish_close", period=close.period, finished_at=finished_at)
     drop_run(close.run_no)
 
@@ -367,6 +371,10 @@ def _set_mark(connection: Connection, step: str, close: Close, batch: Batch, row
 
 def _require_mark(connection: Connection, step: str, close: Close, batch: Batch) -> None:
     if _mark(connection, step, close, batch) is None:
-        raise WorkLost(
-            f"the working rows of {step} are gone (did the database crash?): start {display_period(close.period)} again"
-        )
+        raise _lost(step, close)
+
+
+def _lost(step: str, close: Close) -> WorkLost:
+    return WorkLost(
+        f"the working rows of {step} are gone (did the database crash?): start {display_period(close.period)} again"
+    )

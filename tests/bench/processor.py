@@ -33,7 +33,7 @@ def _all() -> Iterator[list[str]]:
 
 
 def _fields(pid: int) -> list[str] | None:
-    """Name, state, parent and so on, as /proc/PID/stat has them from the second field; None of a process that is gone."""
+    """Name, state, parent and so on, as /proc/PID/stat has them; None of a process that is gone."""
     try:
         told = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):

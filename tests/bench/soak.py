@@ -16,8 +16,17 @@ import pytest
 from tests.bench import notes
 from tests.bench.server import ROOT
 
-OPTIONS = ("-q", "-n", "2", "-m", "hypothesis", "--hypothesis-profile=soak")
-_EXAMPLES = re.compile(r"(\d+) passing examples")
+OPTIONS = ("-q", "-n", "2", "-m", "hypothesis", "--hypothesis-profile=soak", "-p", "tests.bench.soak")
+TOLD = "hypothesis_statistics"
+_EXAMPLES = re.compile(r"(\d+) passing")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> None:
+    """In the worker that ran a law: what Hypothesis tells of it goes along with the report."""
+    told = getattr(item, TOLD, None)
+    if told and TOLD not in dict(item.user_properties):
+        item.user_properties.append((TOLD, told))
 
 
 @dataclass
@@ -40,7 +49,7 @@ class Laws:
         if report.when != "call" and report.passed:
             return
         law = self.found.setdefault(report.nodeid.partition("[")[0], Law())
-        tried = _EXAMPLES.findall(getattr(report, "_hypothesis_stats", ""))
+        tried = _EXAMPLES.findall(str(dict(report.user_properties).get(TOLD, "")))
         law.examples += sum(map(int, tried))
         law.seconds += report.duration
         if not report.passed:

@@ -1,7 +1,6 @@
 """The local stack, whole: brought up, used, brought up again, taken down."""
 
 import socket
-from typing import Any
 
 import httpx
 import pytest
@@ -13,7 +12,7 @@ from loyalty.db import embedded
 
 
 def test_the_stack_runs_what_is_deployed_and_leaves_nothing_behind(shop: URL, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Law: up finds a free port and tells it, up again changes nothing, a deployed run closes a month, down stops all."""
+    """Law: up finds a free port, up again changes nothing, a deployed run closes a month, down stops all."""
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     said: list[str] = []
     with socket.socket() as taken:
@@ -72,7 +71,5 @@ def test_wrong_words_are_told_how(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def _slugs(up: stack.Stack) -> set[str]:
-    found: list[dict[str, Any]] = (
-        httpx.post(f"{up.api}/block_types/filter", json={}, timeout=30).raise_for_status().json()
-    )
-    return {each["slug"] for each in found}
+    answer = httpx.post(f"{up.api}/block_types/filter", json={}, timeout=30)
+    return {each["slug"] for each in answer.raise_for_status().json()}

@@ -16,25 +16,25 @@ def _scalar(query: str) -> object:
 def test_a_backfill_is_a_run_with_a_run_for_each_month(through_prefect: Command, prefect_server: Prefect) -> None:
     """Law: months are closed in order, each a run named by it, reviews approved in the name given, nobody notified."""
     note = uuid.uuid4().hex
-    months = ("backfill", "2026-01", "2026-03", "--reviews", "approve", "--by", "anna")
+    months = ("backfill", "2026-01", "2026-02", "--reviews", "approve", "--by", "anna")
     done = through_prefect(*months, note=note)
     again = through_prefect(*months)
     runs = prefect_server.runs(note)
 
-    assert (done.returncode, done.stdout) == (0, "2026-01 to 2026-03: 3 of 3 months closed\n"), done.stderr
-    assert (again.returncode, again.stdout) == (0, "2026-01 to 2026-03: unchanged\n"), again.stderr
-    assert [run["name"] for run in runs] == ["2026-01 to 2026-03", "2026-01", "2026-02", "2026-03"]
+    assert (done.returncode, done.stdout) == (0, "2026-01 to 2026-02: 2 of 2 months closed\n"), done.stderr
+    assert (again.returncode, again.stdout) == (0, "2026-01 to 2026-02: unchanged\n"), again.stderr
+    assert [run["name"] for run in runs] == ["2026-01 to 2026-02", "2026-01", "2026-02"]
     assert _scalar("select string_agg(state || ' by ' || decided_by, ', ') from loyalty.reviews") == "approved by anna"
     assert _scalar("select count(*) from loyalty.outbox") == 0
 
 
 def test_without_a_server_a_backfill_does_the_same(directly: Command) -> None:
     """Law: the same months, the same end, the same words."""
-    months = ("backfill", "2026-01", "2026-03", "--reviews", "approve", "--by", "anna")
+    months = ("backfill", "2026-01", "2026-02", "--reviews", "approve", "--by", "anna")
     done, again = directly(*months), directly(*months)
 
-    assert (done.returncode, done.stdout) == (0, "2026-01 to 2026-03: 3 of 3 months closed\n"), done.stderr
-    assert (again.returncode, again.stdout) == (0, "2026-01 to 2026-03: unchanged\n")
+    assert (done.returncode, done.stdout) == (0, "2026-01 to 2026-02: 2 of 2 months closed\n"), done.stderr
+    assert (again.returncode, again.stdout) == (0, "2026-01 to 2026-02: unchanged\n")
     assert _scalar("select string_agg(state || ' by ' || decided_by, ', ') from loyalty.reviews") == "approved by anna"
     assert _scalar("select count(*) from loyalty.outbox") == 0
 

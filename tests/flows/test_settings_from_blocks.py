@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import URL, text
 
 from loyalty.db.engine import connect
+from loyalty.monthly import Terms, chosen_periods, close_month
 from tests.flows.conftest import ROOT, Command
 
 _SAVED_AND_USED = """
@@ -20,9 +21,9 @@ monthly_loyalty()
 
 
 def test_a_flow_finds_its_database_in_the_block(shop: URL, through_prefect: Command) -> None:
-    """Law: where the environment names no database, a flow uses the block's; and by itself it closes the last whole month."""
-    for month in ("2026-01", "2026-02"):
-        assert through_prefect("close", month).returncode == 0
+    """Law: where the environment names no database a flow uses the block's; by itself it closes the last whole month."""
+    for period in chosen_periods("2026-01", "2026-02"):
+        assert close_month(period, Terms()) == "closed"
     command = [sys.executable, "-c", _SAVED_AND_USED]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -75,7 +75,12 @@ SQL = {
         " l.origin_lot_no is not null as returned from loyalty.lots as l join loyalty.members as m using (member_no)"
         " where m.customer_id = :customer_id order by l.lot_no"
     ),
-    "messages": "select kind::text, occasion, member_no, channel, facts::text from loyalty.outbox",
+    "messages": (
+        "select m.customer_id, o.kind::text, o.occasion, o.channel, (o.facts - 'voucher')::text as facts"
+        " from loyalty.outbox as o join loyalty.members as m using (member_no)"
+    ),
+    "digests": "select period, statements, input_digest, output_digest from loyalty.closes order by period",
+    "reports": "select period, kind, revision, numbers::text from loyalty.reports order by period, kind, revision",
 }
 
 
@@ -94,7 +99,6 @@ class Product:
     def __post_init__(self) -> None:
         """Set the programme up: its zone, the first rules, and the versions after them."""
         self.patch.setenv("LOYALTY_TIME_ZONE", self.zone)
-        self.patch.setenv("LOYALTY_HOME", str(self.folder / "home"))
         # the programme clock stands still between two moments of a scenario
         self.patch.setattr(clock, "time", SimpleNamespace(monotonic=lambda: clock._STARTED))
         self.calendar = model.Programme(self.zone).calendar
