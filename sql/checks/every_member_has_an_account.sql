@@ -1,7 +1,7 @@
--- does:   finds members without an account
+-- does:   finds members without an account, and accounts of nobody
 -- again:  reads only
 -- params: none
-select m.member_no
+select coalesce(m.member_no, a.member_no) as member_no
 from loyalty.members as m
-left join loyalty.accounts as a on m.member_no = a.member_no
-where a.member_no is null
+full join loyalty.accounts as a on m.member_no = a.member_no
+where m.member_no is null or a.member_no is null
