@@ -16,19 +16,20 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import httpx
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from deployments import stack
 from deployments.stack import Stack
 from flows.wording import delivered
 from loyalty import clock
+from loyalty.commands.failures import guarded
 from loyalty.db.engine import transaction
 from loyalty.db.statements import run
 from loyalty.demo.complete_journey import ZONE
-from loyalty.demo.load import load
-from loyalty.errors import ConfigurationError, LoyaltyError, Unavailable
+from loyalty.demo.load import claim, load
+from loyalty.errors import Unavailable
 from loyalty.messages.delivery import deliver
 from loyalty.monthly import Terms, close_month
 from loyalty.reports import health_numbers, html, reviews, roi_numbers
@@ -65,27 +66,22 @@ class Stages:
         with self.console.status(f"{name} …"):
             yield said.append
         took = time.monotonic() - started
-        told = f"[green]✓[/] {name}: {'; '.join(said)} [dim]({took:.1f} s)[/]"
+        told = f"[green]✓[/] {name}: {escape('; '.join(said))} [dim]({took:.1f} s)[/]"
         self.console.print(told, highlight=False, soft_wrap=True)
 
 
 def main() -> int:
     """Do it all; the exit code."""
     os.environ.update(ENVIRONMENT)
-    console = Console()
-    try:
-        _run(Stages(console))
-    except (LoyaltyError, ConfigurationError) as error:
-        Console(stderr=True).print(f"loyalty: {error}", style="red", highlight=False, soft_wrap=True)
-        return error.exit_code
-    except httpx.HTTPError as error:
-        print(f"loyalty: Prefect's server does not answer as it should ({error}): try make run again", file=sys.stderr)
-        return 1
+    _run(Stages(Console()))
     return 0
 
 
 def _run(stages: Stages) -> None:
     said: list[str] = []
+    with stages.stage("Database ready") as say:
+        claim()  # before anything is started with the demo's clock
+        say(_where())
     with ThreadPoolExecutor(1) as beside:
         starting: Future[Stack] = beside.submit(stack.up, said.append)  # beside what needs no Prefect
         with stages.stage("Complete Journey loaded") as say:
@@ -108,11 +104,12 @@ def _run(stages: Stages) -> None:
     stages.console.print()
     stages.console.print(_figures(health))
     stages.console.print()
-    for line in _places(up, report):
-        stages.console.print(line, highlight=False, soft_wrap=True)
-    stages.console.print(
-        f"\nAll of it took {stages.whole():.0f} s. The stack stays up; [bold]make down[/] stops it.", highlight=False
-    )
+    for line in (*_places(up, report), "", *_hints(), "", f"All of it took {stages.whole():.0f} s."):
+        stages.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _where() -> str:
+    return "the one that LOYALTY_DATABASE_URL names" if settings().database_url else str(settings().home_folder)
 
 
 def _closed(period: date) -> bool:
@@ -122,16 +119,14 @@ def _closed(period: date) -> bool:
 
 def deployed(up: Stack, name: str, **parameters: Any) -> str:
     """Let the worker run a deployment; the message of its last state. Raises Unavailable if it did not complete."""
-    with httpx.Client(base_url=up.api, timeout=30) as api:
-        deployment = api.get(f"/deployments/name/{name}/{name}").raise_for_status().json()["id"]
-        answer = api.post(f"/deployments/{deployment}/create_flow_run", json={"parameters": parameters})
-        number = answer.raise_for_status().json()["id"]
-        deadline = time.monotonic() + RUN_SECONDS
-        while time.monotonic() < deadline:
-            state = api.get(f"/flow_runs/{number}").raise_for_status().json()["state"]
-            if state["type"] in _ENDED:
-                break
-            time.sleep(0.25)
+    deployment = stack.ask(up, f"deployments/name/{name}/{name}", "GET")["id"]
+    number = stack.ask(up, f"deployments/{deployment}/create_flow_run", parameters=parameters)["id"]
+    deadline = time.monotonic() + RUN_SECONDS
+    while True:
+        state = stack.ask(up, f"flow_runs/{number}", "GET")["state"]
+        if state["type"] in _ENDED or time.monotonic() > deadline:
+            break
+        time.sleep(0.25)
     if state["type"] != "COMPLETED":
         raise Unavailable(f"{name} is {state['name']}: {state['message'] or ''} (see {up.ui}/runs/flow-run/{number})")
     return str(state["message"])
@@ -158,7 +153,7 @@ def _figures(health: Health) -> Table:
         ("Points outstanding", points["outstanding"], f"worth {money(points['value'], currency)}"),
         ("Members moved up", moves["up"], ", ".join(f"{whole(n)} to {tier}" for tier, n in moves["up_to"].items())),
         ("Members moved down", moves["down"], ""),
-        ("Reviews waiting", health["approvals"]["waiting_in_all"], "decide: loyalty reviews list"),
+        ("Reviews waiting", health["approvals"]["waiting_in_all"], "for a manager to decide"),
         ("Vouchers issued", *_vouchers(health, currency)),
         ("Messages sent", sent, f"{whole(withheld)} withheld, each with its reason"),
     )
@@ -196,12 +191,24 @@ def _places(up: Stack, report: Path) -> Iterator[str]:
     yield f"Prefect          {up.ui}"
 
 
+def _hints() -> Iterator[str]:
+    """What to do next: commands, and what each is for."""
+    command = Path(sys.executable).with_name("loyalty")
+    shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
+    for what, why in (
+        (f"export LOYALTY_CLOCK={ENVIRONMENT['LOYALTY_CLOCK']}", "in the demo it is 2 January 2018"),
+        (f"{shown} reviews list", "the upgrades that wait"),
+        (f"{shown} member 1 --why", "every point of a member, traced to its cause"),
+        ("make down", "stop the server, its worker and the database"),
+    ):
+        yield f"{what:<48} {why}"
+
+
 def _newest(up: Stack, kind: str, wanted: dict[str, Any]) -> str | None:
     """The id of the first that Prefect's server has of a kind; None if it has none."""
-    answer = httpx.post(f"{up.api}/{kind}/filter", json=wanted | {"limit": 1}, timeout=30)
-    found = answer.raise_for_status().json()
+    found = stack.ask(up, f"{kind}/filter", **wanted, limit=1)
     return str(found[0]["id"]) if found else None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

@@ -24,9 +24,10 @@ import httpx
 from deployments import processes
 from deployments.processes import Process
 from flows import prefect_api
+from loyalty.commands.failures import guarded
 from loyalty.db import embedded
 from loyalty.db.programme import check_ready
-from loyalty.errors import ConfigurationError, LoyaltyError, Refused, Unavailable
+from loyalty.errors import ConfigurationError, Refused, Unavailable, WrongUse
 from loyalty.settings import PREFIX, settings
 
 ROOT = Path(__file__).parent.parent
@@ -35,6 +36,7 @@ PORT_SETTING = "LOYALTY_PREFECT_PORT"
 PORT, PORTS_TRIED = 4200, 100
 POOL = "loyalty"
 SERVER_SECONDS = 90
+REQUEST_SECONDS = 30
 WORKER_SECONDS = 60
 
 Say = Callable[[str], None]
@@ -42,6 +44,7 @@ Say = Callable[[str], None]
 # what the server keeps of task runs is written in batches: a third of the work, and none is lost in a burst
 _SERVER = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "50",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
@@ -111,6 +114,16 @@ def found() -> Stack:
     return _read()
 
 
+def ask(stack: Stack, path: str, method: str = "POST", **body: Any) -> Any:
+    """What the server's API answers. Raises Unavailable if it doesn't, or refuses."""
+    try:
+        answer = httpx.request(method, f"{stack.api}/{path}", json=body, timeout=REQUEST_SECONDS)
+        return answer.raise_for_status().json()
+    except httpx.HTTPError as error:
+        told = str(error).partition("\n")[0]
+        raise Unavailable(f"Prefect's server does not answer as it should ({told}): see {_log('server')}") from error
+
+
 def _with_server(stack: Stack, say: Say) -> Stack:
     """The stack with a server that answers: the one that is there, or a new one."""
     if stack.server and stack.server.lives and prefect_api.answers(stack.api):
@@ -160,16 +173,14 @@ def _with_worker(stack: Stack, say: Say) -> Stack:
 
 def _make_pool(stack: Stack) -> None:
     """The work pool, before the deployments that name it; the worker brings its details."""
-    answer = httpx.post(f"{stack.api}/work_pools/", json={"name": POOL, "type": "process"}, timeout=30)
-    if not answer.is_success and answer.status_code != httpx.codes.CONFLICT:
-        raise Unavailable(f"Prefect's server refuses the work pool ({answer.status_code}): see {_log('server')}")
+    if not any(pool["name"] == POOL for pool in ask(stack, "work_pools/filter")):
+        ask(stack, "work_pools/", name=POOL, type="process")
 
 
 def _await_worker(stack: Stack) -> None:
     deadline = time.monotonic() + WORKER_SECONDS
     while True:
-        answer = httpx.post(f"{stack.api}/work_pools/{POOL}/workers/filter", json={}, timeout=30)
-        if any(worker["status"] == "ONLINE" for worker in answer.raise_for_status().json()):
+        if any(worker["status"] == "ONLINE" for worker in ask(stack, f"work_pools/{POOL}/workers/filter")):
             return
         if not (stack.worker and stack.worker.lives) or time.monotonic() > deadline:
             raise Unavailable(f"Prefect's worker does not start: see {_log('worker')}")
@@ -306,28 +317,18 @@ def status(say: Say) -> bool:
 
 def main(arguments: list[str]) -> int:
     """Run a command line; its exit code."""
-    try:
-        match arguments:
-            case ["up"]:
-                stack = up(print)
-                print(f"Prefect is up: {stack.ui}\nstop it with: make down")
-            case ["down"]:
-                down(print)
-            case ["status"]:
-                return 0 if status(print) else 1
-            case _:
-                print("usage: python -m deployments.stack up | down | status", file=sys.stderr)
-                return 2
-    except (LoyaltyError, ConfigurationError) as error:
-        print(f"loyalty: {error}", file=sys.stderr)
-        return error.exit_code
-    except httpx.HTTPError as error:
-        print(
-            f"loyalty: Prefect's server does not answer as it should ({error}): see {_log('server')}", file=sys.stderr
-        )
-        return 1
+    match arguments:
+        case ["up"]:
+            stack = up(print)
+            print(f"Prefect is up: {stack.ui}\nstop it with: make down")
+        case ["down"]:
+            down(print)
+        case ["status"]:
+            return 0 if status(print) else 1
+        case _:
+            raise WrongUse("python -m deployments.stack up | down | status")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(guarded(lambda: main(sys.argv[1:])))

@@ -4,7 +4,7 @@
 -- params: first_member bigint, stop_member bigint, as_of timestamptz, recorded_at timestamptz, closing date
 with locked as (
     select a.member_no from loyalty.accounts as a
-    where a.member_no in (
+    where a.member_no >= :first_member and a.member_no < :stop_member and a.member_no in (
         select l.member_no from loyalty.lots as l
         where l.remaining > 0 and l.expires_at <= :as_of
             and l.member_no >= :first_member and l.member_no < :stop_member

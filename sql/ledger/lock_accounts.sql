@@ -13,6 +13,7 @@ with touched as (
 locked as (
     select a.member_no from loyalty.accounts as a
     where a.member_no in (select t.member_no from touched as t)
+        and a.member_no >= :first_member and a.member_no < :stop_member
     order by a.member_no
     for update
 )

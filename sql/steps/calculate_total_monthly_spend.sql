@@ -30,3 +30,4 @@ select
     sum(spend)::bigint
 from counted
 group by member_no
+order by member_no

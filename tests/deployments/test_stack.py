@@ -2,12 +2,12 @@
 
 import socket
 
-import httpx
 import pytest
 from sqlalchemy import URL
 
 from deployments import demo, stack
 from flows import prefect_api
+from loyalty.commands.failures import guarded
 from loyalty.db import embedded
 
 
@@ -58,7 +58,7 @@ def test_a_port_that_is_none_is_named(
     """Law: a wrong setting is one line that names it, exit code 1."""
     monkeypatch.setenv(stack.PORT_SETTING, given)
 
-    assert stack.main(["up"]) == 1
+    assert guarded(lambda: stack.main(["up"])) == 1
     assert (
         capsys.readouterr().err == f'loyalty: LOYALTY_PREFECT_PORT must be a port from 1024 to 65435, not "{given}"\n'
     )
@@ -66,10 +66,9 @@ def test_a_port_that_is_none_is_named(
 
 def test_wrong_words_are_told_how(capsys: pytest.CaptureFixture[str]) -> None:
     """Law: a command line that means nothing shows the usage, exit code 2."""
-    assert stack.main(["sideways"]) == 2
-    assert capsys.readouterr().err == "usage: python -m deployments.stack up | down | status\n"
+    assert guarded(lambda: stack.main(["sideways"])) == 2
+    assert capsys.readouterr().err == "loyalty: python -m deployments.stack up | down | status\n"
 
 
 def _slugs(up: stack.Stack) -> set[str]:
-    answer = httpx.post(f"{up.api}/block_types/filter", json={}, timeout=30)
-    return {each["slug"] for each in answer.raise_for_status().json()}
+    return {each["slug"] for each in stack.ask(up, "block_types/filter")}

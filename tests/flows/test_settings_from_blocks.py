@@ -21,7 +21,7 @@ monthly_loyalty()
 
 
 def test_a_flow_finds_its_database_in_the_block(shop: URL, through_prefect: Command) -> None:
-    """Law: where the environment names no database a flow uses the block's; by itself it closes the last whole month."""
+    """Law: where the environment names no database a flow uses the block's; and it closes the last whole month."""
     for period in chosen_periods("2026-01", "2026-02"):
         assert close_month(period, Terms()) == "closed"
     command = [sys.executable, "-c", _SAVED_AND_USED]

@@ -1,14 +1,17 @@
-"""For laws that need more than one database: as many as they ask for, each migrated and gone when its part is over."""
+"""What several laws share: databases, as many as one asks for, and the small shop of tests/laws/shop.py."""
 
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 from sqlalchemy import URL, create_engine, text
 
 from loyalty.db import engine
+from tests.laws import shop
+from tests.laws.product import Product
 
 
 class Databases(Protocol):
@@ -39,3 +42,29 @@ def databases(server: URL, template: str) -> Iterator[Databases]:
 
     yield database
     administration.dispose()
+
+
+@pytest.fixture(scope="session")
+def shop_database(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a database in which the shop's January is closed and its February imported, to be copied."""
+    with databases() as patch:
+        shop.opened(patch, tmp_path_factory.mktemp("shop"))
+        name = str(engine.engine().url.database)
+        engine.dispose()
+        yield name
+
+
+@pytest.fixture(scope="session")
+def undisturbed(databases: Databases, shop_database: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The shop's books after a close of February that nothing interrupted or met."""
+    with databases(like=shop_database) as patch:
+        quiet = shop.reopened(patch, tmp_path_factory.mktemp("quiet"))
+        quiet.close("2026-02", now=shop.FEBRUARY_CLOSED_AT)
+        return shop.books(quiet)
+
+
+@pytest.fixture
+def small_shop(databases: Databases, shop_database: str, tmp_path: Path) -> Iterator[Product]:
+    """A shop of the test's own."""
+    with databases(like=shop_database) as patch:
+        yield shop.reopened(patch, tmp_path)
