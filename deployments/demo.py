@@ -179,14 +179,12 @@ def _places(up: Stack, report: Path) -> Iterator[str]:
         ("ROI report", artifact_key("roi", MONTH)),
         ("Reviews", reviews.artifact_key(MONTH)),
     ):
-        found = _newest(up, "artifacts", {"artifacts": {"key": {"any_": [key]}}, "sort": "ID_DESC"})
-        if found:
-            yield f"{what:<16} {up.ui}/v2/artifacts/artifact/{found}"
-    run_found = _newest(
-        up, "flow_runs", {"flow_runs": {"name": {"any_": [display_period(MONTH)]}}, "sort": "START_TIME_DESC"}
-    )
-    if run_found:
-        yield f"Run of December  {up.ui}/v2/runs/flow-run/{run_found}"
+        found = stack.ask(up, "artifacts/filter", artifacts={"key": {"any_": [key]}}, sort="CREATED_DESC", limit=1)
+        for artifact in found:
+            yield f"{what:<16} {up.ui}/v2/artifacts/artifact/{artifact['id']}"
+    wanted = {"name": {"any_": [display_period(MONTH)]}, "deployment_id": {"is_null_": False}}
+    for each in stack.ask(up, "flow_runs/filter", flow_runs=wanted, sort="START_TIME_ASC", limit=1):
+        yield f"Run of December  {up.ui}/v2/runs/flow-run/{each['id']}"
     yield f"Messages         {settings().home_folder / 'outbox'}"
     yield f"Prefect          {up.ui}"
 
@@ -202,12 +200,6 @@ def _hints() -> Iterator[str]:
         ("make down", "stop the server, its worker and the database"),
     ):
         yield f"{what:<48} {why}"
-
-
-def _newest(up: Stack, kind: str, wanted: dict[str, Any]) -> str | None:
-    """The id of the first that Prefect's server has of a kind; None if it has none."""
-    found = stack.ask(up, f"{kind}/filter", **wanted, limit=1)
-    return str(found[0]["id"]) if found else None
 
 
 if __name__ == "__main__":

@@ -62,14 +62,12 @@ def notify(say: Say) -> str:
 
 def renew_reports(periods: Iterable[date], say: Say) -> None:
     """Make both reports of periods whose upgrades were decided again: the next version of the same artifacts."""
-    if _through_prefect(say):
-        from flows.manager_review import publish_again  # noqa: PLC0415 - loads Prefect
-
-        renew = publish_again
-    else:
-        renew = make_reports
+    through_prefect = _through_prefect(say)
     for period in periods:
-        renew(period)
+        if through_prefect:
+            _run("renew_reports", period=display_period(period))
+        else:
+            make_reports(period)
 
 
 def _through_prefect(say: Say) -> bool:

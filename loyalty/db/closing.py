@@ -257,6 +257,7 @@ def _compute(name: str, close: Close, batch: Batch) -> int:
         rows = _run(connection, _source(name, close), close, batch)
         _set_mark(connection, name, close, batch, rows)
     with transaction() as connection:  # the next step's plan needs to know how many rows there are now
+        connection.execute(text("set local default_statistics_target = 10"))
         connection.execute(text(f"analyze (skip_locked) loyalty.{_WRITTEN[name]}"))
     return rows
 
@@ -287,7 +288,8 @@ def finish(close: Close, *, finished_at: datetime) -> None:
         ).scalar_one()
         if covered != close.members.stop - close.members.first:
             raise _lost("update_customer_points_balance", close)
-        run(connection, "closing/finish_close", period=close.period, finished_at=finished_at)
+        found = run(connection, "closing/digest_close", period=close.period).one()
+        run(connection, "closing/finish_close", period=close.period, finished_at=finished_at, **found._asdict())
     drop_run(close.run_no)
 
 
@@ -329,7 +331,8 @@ def _unhurried() -> Iterator[Connection]:
 
 def _chosen(name: str, moves: Moves, batch: Batch, **more: Any) -> dict[str, Any]:
     """What a statement's header asks for, of all that the moves and the batch can give."""
-    known = asdict(moves) | {"first_member": batch.first, "stop_member": batch.stop} | more
+    month = display_period(moves.period) if moves.period else None
+    known = asdict(moves) | {"month": month, "first_member": batch.first, "stop_member": batch.stop} | more
     return {wanted: known[wanted] for wanted in parameters(name)}
 
 

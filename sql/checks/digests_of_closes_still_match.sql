@@ -3,26 +3,18 @@
 -- params: none
 with inputs as (
     select
-        t.booked_period as period,
-        sum(
-            hashtextextended(t.transaction_id, hashint8extended(t.amount, extract(epoch from t.occurred_at)::bigint))
-        ) as digest
-    from loyalty.transactions as t
-    group by t.booked_period
+        t.period,
+        sum(t.hash) as digest
+    from loyalty.transaction_hashes as t
+    group by t.period
 ),
 
 outputs as (
     select
         s.period,
         count(*) as statements,
-        sum(
-            hashint8extended(s.member_no, hashint8extended(s.opening_balance, hashint8extended(s.transactions,
-                hashint8extended(s.spend, hashint8extended(s.points_earned, hashint8extended(s.points_redeemed,
-                    hashint8extended(s.points_expired, hashint8extended(s.points_adjusted, hashint8extended(s.closing_balance,
-                        hashint8extended(s.qualifying_points, hashint8extended(s.tier_before, s.tier_after)
-                        ))))))))))
-        ) as digest
-    from loyalty.statements as s
+        sum(s.hash) as digest
+    from loyalty.statement_hashes as s
     group by s.period
 )
 

@@ -360,9 +360,10 @@ create type loyalty.entry_kind as enum (
 );
 
 -- cause tells entries of one member, period and kind apart: the sale's period (as yyyymm) of a take-back, the lot of an
--- expiry, 0 where there is one at most. With it the key never holds an amount, a run or a clock.
+-- expiry, 0 where there is one at most. With it the key never holds an amount, a run or a clock. The entry's number comes from its
+-- sequence alone: an index on it would promise nothing that the sequence doesn't, and cost each close a second.
 create table loyalty.entries (
-    entry_id bigint generated always as identity primary key,
+    entry_id bigint generated always as identity,
     period date not null,
     member_no bigint not null,
     kind loyalty.entry_kind not null,
@@ -372,7 +373,7 @@ create table loyalty.entries (
     recorded_at timestamptz not null,
     reference text,
     reason text,
-    constraint entries_once unique (period, member_no, kind, cause)
+    constraint entries_once primary key (period, member_no, kind, cause)
 );
 
 -- A credit is a lot, named by its entry. points = remaining + what debits used + expired.
@@ -530,7 +531,7 @@ create type loyalty.message_kind as enum (
 -- facts: what the message says beside what the member's rows say; never personal data.
 -- occasion makes a message one of its kind for a member: a period, a code, a lot's expiry.
 create table loyalty.outbox (
-    message_no bigint generated always as identity primary key,
+    message_no bigint generated always as identity,
     kind loyalty.message_kind not null,
     occasion text not null,
     member_no bigint not null,
@@ -542,7 +543,7 @@ create table loyalty.outbox (
     not_before timestamptz,
     tries smallint not null default 0,
     finished_at timestamptz,
-    constraint outbox_once unique (kind, occasion, member_no)
+    constraint outbox_once primary key (kind, occasion, member_no)
 );
 
 create index outbox_queued on loyalty.outbox (message_no) where state = 'queued';
@@ -688,6 +689,25 @@ create table loyalty.work_marks (
     rows bigint not null,
     primary key (run_no, step, first_member)
 ) partition by list (run_no);
+
+-- What the digests of a close add up: a hash of each transaction as it came in, and of each statement as it went out.
+create view loyalty.transaction_hashes as
+select
+    t.booked_period as period,
+    hashtextextended(
+        t.transaction_id, hashint8extended(t.amount, hashfloat8extended(date_part('epoch', t.occurred_at), 0))
+    ) as hash
+from loyalty.transactions as t;
+
+create view loyalty.statement_hashes as
+select
+    s.period,
+    hashint8extended(s.member_no, hashint8extended(s.opening_balance, hashint8extended(s.transactions,
+        hashint8extended(s.spend, hashint8extended(s.points_earned, hashint8extended(s.points_redeemed,
+            hashint8extended(s.points_expired, hashint8extended(s.points_adjusted, hashint8extended(s.closing_balance,
+                hashint8extended(s.qualifying_points, hashint8extended(s.tier_before, s.tier_after)
+                )))))))))) as hash
+from loyalty.statements as s;
 -- The rules as SQL reads them. The monthly run, reviews and real time all rate through these views; no rule is written twice.
 
 -- Half-even rounding of an exact quotient of two whole numbers.
@@ -831,7 +851,7 @@ cross join lateral (
 where t.sale_no is not null;
 
 -- Each transaction with the rate and multiplier of its moment (semantics 2): the tier is the one then held. Most members
--- have held theirs since before; the others' history is asked. A tier that those rules did not know counts as the first rung.
+-- have held theirs since before; the others' history is asked. A tier that those rules did not know multiplies by 1.
 create view loyalty.rated_transactions as
 select
     t.member_no,
@@ -841,10 +861,9 @@ select
     t.unnamed,
     t.occurred_at,
     t.eligible,
-    t.rate_per_unit * coalesce(l.multiplier, lowest.multiplier) as points_per_unit
+    t.rate_per_unit * coalesce(l.multiplier, 1) as points_per_unit
 from loyalty.eligible_transactions as t
 inner join loyalty.accounts as a on t.member_no = a.member_no
-inner join loyalty.ladder as lowest on t.version = lowest.version and lowest.rung = 1
 left join loyalty.ladder as l
     on t.version = l.version
     and l.tier_no = case
@@ -876,28 +895,47 @@ begin
     );
 end $$;
 
--- A run's own unlogged partitions of the working tables.
+-- A run's own unlogged partitions of the working tables. Made first and attached then: that, unlike `partition of`, waits for
+-- nobody who works on another run, and nobody waits for it.
 create function loyalty.make_working_tables(run_no bigint) returns void language plpgsql as $$
 declare
     work_table text;
 begin
     foreach work_table in array array['profiles', 'transactions', 'spend', 'points', 'tiers', 'marks'] loop
         execute format(
-            'create unlogged table loyalty.%I partition of loyalty.%I for values in (%L)',
-            'work_' || work_table || '_' || run_no, 'work_' || work_table, run_no
+            'create unlogged table loyalty.%I (like loyalty.%I including all)',
+            'work_' || work_table || '_' || run_no, 'work_' || work_table
+        );
+        execute format(
+            'alter table loyalty.%I attach partition loyalty.%I for values in (%L)',
+            'work_' || work_table, 'work_' || work_table || '_' || run_no, run_no
         );
     end loop;
 end $$;
 
--- Drops a run's partitions and the run. Again: does nothing.
+-- Drops a run's partitions and the run. That takes the working tables for a moment from everybody: where another run is at
+-- work on them, it does nothing, and who clears dead runs away comes back to it. Again: does nothing.
 create function loyalty.drop_run(ended bigint) returns void language plpgsql as $$
 declare
     work_table text;
+    patience constant text := current_setting('lock_timeout');
 begin
+    foreach work_table in array array['profiles', 'transactions', 'spend', 'points', 'tiers', 'marks'] loop
+        if to_regclass('loyalty.work_' || work_table || '_' || ended) is not null then
+            -- nobody but autovacuum is there, and it gives way
+            execute format('lock table loyalty.%I in access exclusive mode', 'work_' || work_table || '_' || ended);
+        end if;
+    end loop;
+    perform set_config('lock_timeout', '200ms', true);
+    lock table only loyalty.work_profiles, only loyalty.work_transactions, only loyalty.work_spend,
+        only loyalty.work_points, only loyalty.work_tiers, only loyalty.work_marks in access exclusive mode;
+    perform set_config('lock_timeout', patience, true);
     foreach work_table in array array['profiles', 'transactions', 'spend', 'points', 'tiers', 'marks'] loop
         execute format('drop table if exists loyalty.%I', 'work_' || work_table || '_' || ended);
     end loop;
     delete from loyalty.runs as r where r.run_no = ended;
+exception
+    when lock_not_available then return;
 end $$;
 
 -- A voucher code: 12 symbols, the first 48 bits of a version 4 uuid, which the server draws from its cryptographic source, and

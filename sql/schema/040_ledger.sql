@@ -6,9 +6,10 @@ create type loyalty.entry_kind as enum (
 );
 
 -- cause tells entries of one member, period and kind apart: the sale's period (as yyyymm) of a take-back, the lot of an
--- expiry, 0 where there is one at most. With it the key never holds an amount, a run or a clock.
+-- expiry, 0 where there is one at most. With it the key never holds an amount, a run or a clock. The entry's number comes from its
+-- sequence alone: an index on it would promise nothing that the sequence doesn't, and cost each close a second.
 create table loyalty.entries (
-    entry_id bigint generated always as identity primary key,
+    entry_id bigint generated always as identity,
     period date not null,
     member_no bigint not null,
     kind loyalty.entry_kind not null,
@@ -18,7 +19,7 @@ create table loyalty.entries (
     recorded_at timestamptz not null,
     reference text,
     reason text,
-    constraint entries_once unique (period, member_no, kind, cause)
+    constraint entries_once primary key (period, member_no, kind, cause)
 );
 
 -- A credit is a lot, named by its entry. points = remaining + what debits used + expired.

@@ -8,7 +8,7 @@ create type loyalty.message_kind as enum (
 -- facts: what the message says beside what the member's rows say; never personal data.
 -- occasion makes a message one of its kind for a member: a period, a code, a lot's expiry.
 create table loyalty.outbox (
-    message_no bigint generated always as identity primary key,
+    message_no bigint generated always as identity,
     kind loyalty.message_kind not null,
     occasion text not null,
     member_no bigint not null,
@@ -20,7 +20,7 @@ create table loyalty.outbox (
     not_before timestamptz,
     tries smallint not null default 0,
     finished_at timestamptz,
-    constraint outbox_once unique (kind, occasion, member_no)
+    constraint outbox_once primary key (kind, occasion, member_no)
 );
 
 create index outbox_queued on loyalty.outbox (message_no) where state = 'queued';

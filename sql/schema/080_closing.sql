@@ -140,3 +140,22 @@ create table loyalty.work_marks (
     rows bigint not null,
     primary key (run_no, step, first_member)
 ) partition by list (run_no);
+
+-- What the digests of a close add up: a hash of each transaction as it came in, and of each statement as it went out.
+create view loyalty.transaction_hashes as
+select
+    t.booked_period as period,
+    hashtextextended(
+        t.transaction_id, hashint8extended(t.amount, hashfloat8extended(date_part('epoch', t.occurred_at), 0))
+    ) as hash
+from loyalty.transactions as t;
+
+create view loyalty.statement_hashes as
+select
+    s.period,
+    hashint8extended(s.member_no, hashint8extended(s.opening_balance, hashint8extended(s.transactions,
+        hashint8extended(s.spend, hashint8extended(s.points_earned, hashint8extended(s.points_redeemed,
+            hashint8extended(s.points_expired, hashint8extended(s.points_adjusted, hashint8extended(s.closing_balance,
+                hashint8extended(s.qualifying_points, hashint8extended(s.tier_before, s.tier_after)
+                )))))))))) as hash
+from loyalty.statements as s;

@@ -141,7 +141,7 @@ cross join lateral (
 where t.sale_no is not null;
 
 -- Each transaction with the rate and multiplier of its moment (semantics 2): the tier is the one then held. Most members
--- have held theirs since before; the others' history is asked. A tier that those rules did not know counts as the first rung.
+-- have held theirs since before; the others' history is asked. A tier that those rules did not know multiplies by 1.
 create view loyalty.rated_transactions as
 select
     t.member_no,
@@ -151,10 +151,9 @@ select
     t.unnamed,
     t.occurred_at,
     t.eligible,
-    t.rate_per_unit * coalesce(l.multiplier, lowest.multiplier) as points_per_unit
+    t.rate_per_unit * coalesce(l.multiplier, 1) as points_per_unit
 from loyalty.eligible_transactions as t
 inner join loyalty.accounts as a on t.member_no = a.member_no
-inner join loyalty.ladder as lowest on t.version = lowest.version and lowest.rung = 1
 left join loyalty.ladder as l
     on t.version = l.version
     and l.tier_no = case

@@ -19,28 +19,47 @@ begin
     );
 end $$;
 
--- A run's own unlogged partitions of the working tables.
+-- A run's own unlogged partitions of the working tables. Made first and attached then: that, unlike `partition of`, waits for
+-- nobody who works on another run, and nobody waits for it.
 create function loyalty.make_working_tables(run_no bigint) returns void language plpgsql as $$
 declare
     work_table text;
 begin
     foreach work_table in array array['profiles', 'transactions', 'spend', 'points', 'tiers', 'marks'] loop
         execute format(
-            'create unlogged table loyalty.%I partition of loyalty.%I for values in (%L)',
-            'work_' || work_table || '_' || run_no, 'work_' || work_table, run_no
+            'create unlogged table loyalty.%I (like loyalty.%I including all)',
+            'work_' || work_table || '_' || run_no, 'work_' || work_table
+        );
+        execute format(
+            'alter table loyalty.%I attach partition loyalty.%I for values in (%L)',
+            'work_' || work_table, 'work_' || work_table || '_' || run_no, run_no
         );
     end loop;
 end $$;
 
--- Drops a run's partitions and the run. Again: does nothing.
+-- Drops a run's partitions and the run. That takes the working tables for a moment from everybody: where another run is at
+-- work on them, it does nothing, and who clears dead runs away comes back to it. Again: does nothing.
 create function loyalty.drop_run(ended bigint) returns void language plpgsql as $$
 declare
     work_table text;
+    patience constant text := current_setting('lock_timeout');
 begin
+    foreach work_table in array array['profiles', 'transactions', 'spend', 'points', 'tiers', 'marks'] loop
+        if to_regclass('loyalty.work_' || work_table || '_' || ended) is not null then
+            -- nobody but autovacuum is there, and it gives way
+            execute format('lock table loyalty.%I in access exclusive mode', 'work_' || work_table || '_' || ended);
+        end if;
+    end loop;
+    perform set_config('lock_timeout', '200ms', true);
+    lock table only loyalty.work_profiles, only loyalty.work_transactions, only loyalty.work_spend,
+        only loyalty.work_points, only loyalty.work_tiers, only loyalty.work_marks in access exclusive mode;
+    perform set_config('lock_timeout', patience, true);
     foreach work_table in array array['profiles', 'transactions', 'spend', 'points', 'tiers', 'marks'] loop
         execute format('drop table if exists loyalty.%I', 'work_' || work_table || '_' || ended);
     end loop;
     delete from loyalty.runs as r where r.run_no = ended;
+exception
+    when lock_not_available then return;
 end $$;
 
 -- A voucher code: 12 symbols, the first 48 bits of a version 4 uuid, which the server draws from its cryptographic source, and

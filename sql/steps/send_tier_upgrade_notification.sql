@@ -1,6 +1,6 @@
 -- does:   e-mails about tiers into the outbox: upgrades of this instant with what they brought; for a close also moves down and warnings
 -- again:  a member told already is left out; outbox_once (kind, occasion, member) refuses a second message
--- params: period date, first_member bigint, stop_member bigint, moved_at timestamptz, recorded_at timestamptz, version integer
+-- params: period date, month text, first_member bigint, stop_member bigint, moved_at timestamptz, recorded_at timestamptz, version integer
 with news as (
     select
         'tier_upgrade'::loyalty.message_kind as kind,
@@ -17,7 +17,7 @@ with news as (
     union all
     select
         'tier_changed_down'::loyalty.message_kind,
-        to_char(cast(:period as date), 'YYYY-MM'),
+        cast(:month as text),
         s.member_no,
         jsonb_build_object('tier', t.name, 'from', f.name)
     from loyalty.statements as s
@@ -30,7 +30,7 @@ with news as (
     union all
     select
         'tier_at_risk'::loyalty.message_kind,
-        to_char(cast(:period as date), 'YYYY-MM'),
+        cast(:month as text),
         s.member_no,
         jsonb_build_object(
             'tier', t.name, 'qualifying_points', s.qualifying_points, 'threshold', r.from_points, 'held_until', s.held_until

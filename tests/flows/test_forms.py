@@ -7,7 +7,7 @@ import pytest
 from prefect import Flow
 from prefect.utilities.callables import parameter_schema
 
-FLOWS = ("monthly_loyalty", "backfill", "daily_expiry", "daily_notifications")
+FLOWS = ("monthly_loyalty", "backfill", "daily_expiry", "daily_notifications", "renew_reports")
 ROOT = Path(__file__).parents[2]
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import URL, text
 
 from flows.runs import DIRECTLY
 from loyalty.db.engine import connect
-from loyalty.monthly import STEPS
+from loyalty.monthly import STEPS, Step
 from tests.flows.conftest import PERSONAL, Command, Prefect
 
 JANUARY = [("C1", 260, "Bronze", "Gold"), ("C2", 130, "Silver", None), ("C3", 9, "Bronze", None)]
@@ -22,6 +22,11 @@ def _january() -> list[tuple[object, ...]]:
     )
     with connect() as connection:
         return [tuple(row) for row in connection.execute(text(query))]
+
+
+def _parts(step: Step) -> tuple[str, ...]:
+    """The members that a task run of the step is about: a report's is about all."""
+    return ("[1, 5)",) if step.whole else ("[1, 3)", "[3, 5)")
 
 
 def _counts() -> dict[str, int]:
@@ -44,12 +49,13 @@ def test_a_close_is_a_run_of_fifteen_numbered_tasks(through_prefect: Command, pr
     assert (done.returncode, done.stdout) == (0, "2026-01 closed: 3 statements, 1 moves\n"), done.stderr
 
     [run] = prefect_server.runs(note)
-    tasks = prefect_server.recorded(run["id"], len(STEPS))
+    names = [f"{step.number:02} {step.name} {part}" for step in STEPS for part in _parts(step)]
+    tasks = prefect_server.recorded(run["id"], len(names))
     artifacts = prefect_server.filtered("artifacts", artifacts={"flow_run_id": {"any_": [run["id"]]}}, sort="KEY_ASC")
 
     assert _january() == JANUARY
     assert (run["name"], run["state"]["message"]) == ("2026-01", "2026-01 closed: 3 statements, 1 moves")
-    assert [task["name"] for task in tasks] == [f"{step.number:02} {step.name} [1, 5)" for step in STEPS]
+    assert [task["name"] for task in tasks] == names
     assert [(artifact["key"], artifact["type"]) for artifact in artifacts if artifact["key"]] == [
         ("loyalty-health-2026-01", "markdown"),
         ("loyalty-roi-2026-01", "markdown"),

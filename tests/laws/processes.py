@@ -57,3 +57,11 @@ def approve(review_no: int, by: str) -> None:
     from loyalty.db import reviews  # noqa: PLC0415
 
     reviews.approve([review_no], by=by)
+
+
+def simulate(period: str) -> None:
+    """Simulate a month."""
+    from loyalty.db import simulation  # noqa: PLC0415
+    from loyalty.rules.periods import parse_period  # noqa: PLC0415
+
+    simulation.simulate(parse_period(period))

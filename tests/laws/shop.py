@@ -17,7 +17,7 @@ LADDER = (
     Tier("Gold", 30, Fraction(5, 4), voucher_minor=1000, gift="a box"),
     Tier("Platinum", 100, Fraction(3, 2), review=True, voucher_minor=2500),
 )
-RULES = Rules(ladder=LADDER, expiry_months=1, voucher_days=5)
+RULES = Rules(ladder=LADDER, expiry_months=1, voucher_days=5, review_days=60)
 JANUARY_CLOSED_AT = datetime(2026, 2, 2, tzinfo=UTC)
 FEBRUARY_CLOSED_AT = datetime(2026, 3, 2, tzinfo=UTC)
 
