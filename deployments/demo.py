@@ -32,7 +32,9 @@ from loyalty.demo.load import claim, load
 from loyalty.errors import Unavailable
 from loyalty.messages.delivery import deliver
 from loyalty.monthly import Terms, close_month
+from loyalty.reports import health as health_pages
 from loyalty.reports import health_numbers, html, reviews, roi_numbers
+from loyalty.reports import roi as roi_pages
 from loyalty.reports.formats import money, whole
 from loyalty.reports.health_numbers import Health
 from loyalty.reports.stored import artifact_key
@@ -99,12 +101,12 @@ def _run(stages: Stages) -> None:
     with stages.stage("Messages delivered") as say:
         say(delivered(deliver(clock.now())))
     with stages.stage("Reports written") as say:
-        health, report = _written()
-        say(report.name)
+        health, files = _written()
+        say(" and ".join(file.name for file in files.values()))
     stages.console.print()
     stages.console.print(_figures(health))
     stages.console.print()
-    for line in (*_places(up, report), "", *_hints(), "", f"All of it took {stages.whole():.0f} s."):
+    for line in (*_places(up, files), "", *_hints(), "", f"All of it took {stages.whole():.0f} s."):
         stages.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -132,15 +134,21 @@ def deployed(up: Stack, name: str, **parameters: Any) -> str:
     return str(state["message"])
 
 
-def _written() -> tuple[Health, Path]:
-    """The month's numbers as they are now, and the file that shows them."""
+def _written() -> tuple[Health, dict[str, Path]]:
+    """The month's numbers as they are now, and the files that show them: what is in each, and where."""
     with transaction() as connection:
         health = health_numbers.numbers(connection, MONTH)
         roi = roi_numbers.numbers(connection, MONTH)
-    report = settings().home_folder / "reports" / f"loyalty-{display_period(MONTH)}.html"
-    report.parent.mkdir(parents=True, exist_ok=True)
-    report.write_text(html.html_report(health, roi), encoding="utf-8")
-    return health, report
+    folder = settings().home_folder / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for what, kind, page in (
+        ("Health report", "health", health_pages.page(health)),
+        ("ROI report", "roi", roi_pages.page(roi)),
+    ):
+        files[what] = folder / f"{kind}-{display_period(MONTH)}.html"
+        files[what].write_text(html.html_pages(page), encoding="utf-8")
+    return health, files
 
 
 def _figures(health: Health) -> Table:
@@ -171,13 +179,14 @@ def _vouchers(health: Health, currency: str) -> tuple[int, str]:
     return sum(each["vouchers"] for each in health["vouchers"]), f"of {money(amount, currency)}"
 
 
-def _places(up: Stack, report: Path) -> Iterator[str]:
+def _places(up: Stack, files: dict[str, Path]) -> Iterator[str]:
     """Where to look on: files, and pages of Prefect's UI."""
-    yield f"Report file      {report}"
+    for what, file in files.items():
+        yield f"{what:<16} {file}"
     for what, key in (
-        ("Health report", artifact_key("health", MONTH)),
-        ("ROI report", artifact_key("roi", MONTH)),
-        ("Reviews", reviews.artifact_key(MONTH)),
+        ("Health in the UI", artifact_key("health", MONTH)),
+        ("ROI in the UI", artifact_key("roi", MONTH)),
+        ("Reviews waiting", reviews.artifact_key(MONTH)),
     ):
         found = stack.ask(up, "artifacts/filter", artifacts={"key": {"any_": [key]}}, sort="CREATED_DESC", limit=1)
         for artifact in found:

@@ -33,7 +33,7 @@ from loyalty.settings import PREFIX, settings
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
 PORT_SETTING = "LOYALTY_PREFECT_PORT"
-PORT, PORTS_TRIED = 4200, 100
+PORTS_TRIED = 100
 POOL = "loyalty"
 SERVER_SECONDS = 90
 REQUEST_SECONDS = 30
@@ -250,10 +250,7 @@ def _digest(*parts: dict[str, str]) -> str:
 
 def _port(say: Say) -> int:
     """The port wanted, or the next one that is free. Raises ConfigurationError if the setting is none."""
-    given = os.environ.get(PORT_SETTING) or str(PORT)
-    if not given.isdecimal() or not 1024 <= int(given) < 65536 - PORTS_TRIED:
-        raise ConfigurationError(PORT_SETTING, f'must be a port from 1024 to {65535 - PORTS_TRIED}, not "{given}"')
-    wanted = int(given)
+    wanted = settings().prefect_port
     for port in range(wanted, wanted + PORTS_TRIED):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

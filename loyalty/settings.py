@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, AwareDatetime, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from loyalty.errors import ConfigurationError
 
 PREFIX = "LOYALTY_"
+LOWEST_PORT, HIGHEST_PORT = 1024, 65435  # a hundred more are tried if it is taken
 
 
 def _known_zone(name: str) -> str:
@@ -29,6 +30,12 @@ def _database_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _port(given: object) -> int:
+    if not str(given).isdecimal() or not LOWEST_PORT <= int(str(given)) <= HIGHEST_PORT:
+        raise ValueError(f'must be a port from {LOWEST_PORT} to {HIGHEST_PORT}, not "{given}"')
+    return int(str(given))
+
+
 class Settings(BaseSettings):
     """One reading of the environment. Each field is LOYALTY_ and its name in capitals."""
 
@@ -44,6 +51,10 @@ class Settings(BaseSettings):
     )
     clock: AwareDatetime | None = Field(
         default=None, description="instant (ISO 8601 with offset) from which the programme clock runs on"
+    )
+
+    prefect_port: Annotated[int, BeforeValidator(_port)] = Field(
+        default=4200, description="port of the local Prefect server; if it is taken, the next free one"
     )
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Both reports of a period as one self-contained HTML file: style and drawings inside, nothing fetched, no script."""
+"""Reports of a period as a self-contained HTML file, both in one or each alone: style and drawings inside, nothing fetched, no script."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -8,15 +8,19 @@ from markupsafe import Markup
 
 from loyalty.reports import health, roi
 from loyalty.reports.charts import Chart
-from loyalty.reports.page import Block, Table, Text
+from loyalty.reports.page import Block, Page, Table, Text
 
 NARROW = 4  # columns of a table that has room beside a chart
 _KINDS = {Text: "text", Chart: "chart", Table: "table"}
 
 
 def html_report(health_numbers: health.Health, roi_numbers: roi.Roi) -> str:
-    """The file's text; the same numbers give the same text, to the byte."""
-    pages = (health.page(health_numbers), roi.page(roi_numbers))
+    """The text of a file with both reports; the same numbers give the same text, to the byte."""
+    return html_pages(health.page(health_numbers), roi.page(roi_numbers))
+
+
+def html_pages(*pages: Page) -> str:
+    """The text of a file with these pages, at least one."""
     return _template().render(pages=pages, first=pages[0])
 
 

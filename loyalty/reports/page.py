@@ -62,4 +62,5 @@ class Page:
 def basis(rules: Programme) -> str:
     """By which rules a report is made, and whether its period may still change."""
     version = f"Rules version {rules['rules_version']}, {rules['currency']}"
-    return version if rules["state"] == "closed" else f"{version}; the month is {rules['state']}"
+    # a close makes its reports in its last steps, when all that they tell is settled
+    return version if rules["state"] != "open" else f"{version}; the month is {rules['state']}"

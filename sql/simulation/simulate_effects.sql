@@ -35,7 +35,12 @@ rewarded as (
             inner join loyalty.rules_versions as v on v.version = :version
             where w.member_no = e.member_no and w.tier_no = e.tier_after and w.earned_at < :as_of
                 and w.earned_at > :as_of - make_interval(months => v.reward_again_months)
-        ) as rewarded
+        ) as rewarded,
+        -- what is open already is asked once
+        e.proposed_tier is not null and not exists (
+            select from loyalty.reviews as v
+            where v.member_no = e.member_no and v.tier_no = e.proposed_tier and v.state = 'open' and v.period <> :period
+        ) as asks
     from effects as e
 ),
 
@@ -57,7 +62,7 @@ select
     coalesce(sum(r.points), 0)::bigint as points,
     count(*) filter (where r.rung_after > coalesce(r.rung_before, 1)) as moves_up,
     count(*) filter (where r.rung_after < r.rung_before) as moves_down,
-    count(*) filter (where r.proposed_tier is not null) as reviews,
+    count(*) filter (where r.asks) as reviews,
     count(*) filter (where r.tier_at_risk) as at_risk,
     count(*) filter (where r.rewarded and r.voucher_amount > 0) as vouchers,
     coalesce(sum(r.voucher_amount) filter (where r.rewarded), 0)::bigint as voucher_amount,

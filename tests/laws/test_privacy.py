@@ -34,7 +34,7 @@ def test_personal_data_stay_in_the_members_table(
     small_shop.decide(review["customer_id"], "Platinum", True, by="ann", note="well", now=NOW + timedelta(days=1))
     small_shop.close("2026-03", now=NOW + timedelta(days=31))
     small_shop.expire(NOW + timedelta(days=32))
-    delivered = delivery.deliver()
+    delivered = delivery.deliver(NOW + timedelta(days=32, hours=12))
     out, err = capfd.readouterr()
 
     assert delivered.sent > 0
