@@ -27,7 +27,7 @@ from flows import prefect_api
 from loyalty.commands.failures import guarded
 from loyalty.db import embedded
 from loyalty.db.programme import check_ready
-from loyalty.errors import ConfigurationError, Refused, Unavailable, WrongUse
+from loyalty.errors import Refused, Unavailable, WrongUse
 from loyalty.settings import PREFIX, settings
 
 ROOT = Path(__file__).parent.parent

@@ -1,4 +1,4 @@
-"""The close of a period, and the moves that a manager's decision brings: who may, what it needs, and each step's statements.
+"""The close of a period, and the moves that a manager's decision brings: the order, the terms, each step's statements.
 
 The order of things is the flow's; what a step means is its SQL's. Here is what both need: the lock, the run, the
 terms of the rules, the marks, and the transactions.
@@ -175,7 +175,7 @@ def expire_points(
     return lots, points
 
 
-def open_run(  # noqa: PLR0913 - the terms of a run, all by name
+def open_run(
     period: date,
     *,
     recorded_at: datetime,
@@ -185,7 +185,7 @@ def open_run(  # noqa: PLR0913 - the terms of a run, all by name
     simulated: bool = False,
     candidate: int | None = None,
 ) -> Close:
-    """Make a run's working tables and read the terms of the rules in force for the period, or of a candidate version."""
+    """Make a run's working tables and read the terms of the period's rules, or of a candidate version."""
     with transaction() as connection:
         see_candidate(connection, candidate)
         bounds = run(connection, "closing/find_period", period=period).one()
@@ -229,11 +229,9 @@ def see_candidate(connection: Connection, version: int | None) -> None:
 
 def run_step(name: str, moves: Moves, batch: Batch) -> int:
     """Run the statement sql/steps/NAME.sql for a batch; the rows it wrote. Again is safe, as its header says."""
-    if name in COMPUTED:
-        assert isinstance(moves, Close)
+    if isinstance(moves, Close) and name in COMPUTED:
         return _compute(name, moves, batch)
-    if name == "update_customer_points_balance":
-        assert isinstance(moves, Close)
+    if isinstance(moves, Close) and name == "update_customer_points_balance":
         return sum(_post(moves, part) for part in batch.ranges())
     written = 0
     for part in batch.ranges():
@@ -263,7 +261,7 @@ def _compute(name: str, close: Close, batch: Batch) -> int:
 
 
 def _post(close: Close, part: Batch) -> int:
-    """Step 6 for a range: take-backs and other debits, then credits with statements and accounts, then debts; one transaction."""
+    """Step 6 for a range, in one transaction: debits, then credits with statements and accounts, then debts."""
     with _unhurried() as connection:
         _require_mark(connection, COMPUTED[-1], close, part)
         locked = run(connection, "ledger/lock_accounts", **_chosen("ledger/lock_accounts", close, part)).one()
@@ -294,7 +292,7 @@ def finish(close: Close, *, finished_at: datetime) -> None:
 
 
 def apply_moves(connection: Connection, moves: Moves, batch: Batch) -> None:
-    """The steps that follow an approved upgrade: 7, 8, 10 and 11, by the very statements of a close, in the caller's transaction."""
+    """Steps 7, 8, 10 and 11 for an approved upgrade, by the very statements of a close, in the caller's transaction."""
     for name in MOVING:
         _run(connection, f"steps/{name}", moves, batch)
 
@@ -306,7 +304,7 @@ def drop_run(run_no: int) -> None:
 
 
 def drop_dead_runs(connection: Connection, *, closing: bool) -> None:
-    """Drop what runs left behind whose process died; `closing`: the caller holds the lock of closing, so no close is alive.
+    """Drop what runs left behind whose process died; `closing`: the caller holds the lock of closing, so none closes.
 
     Waits for a simulation that is just beginning, and so has no lock of its own yet.
     """

@@ -37,7 +37,7 @@ Do = Callable[[str, Close, list[Batch]], None]
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What the month would bring. Money in minor units of `currency`; the `stated_` values are those of a closed month, else None.
+    """What the month would bring. Money in minor units of `currency`; `stated_`: as a closed month has it, else None.
 
     `note` says on what state the month was opened, if months before it are still open.
     """

@@ -1,4 +1,4 @@
-"""Reports of a period as a self-contained HTML file, both in one or each alone: style and drawings inside, nothing fetched, no script."""
+"""Reports of a period as a self-contained HTML file, both in one or each alone: nothing fetched, no script."""
 
 from collections.abc import Sequence
 from functools import cache

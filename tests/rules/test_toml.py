@@ -56,9 +56,7 @@ def test_default_file_is_the_default_programme() -> None:
 def test_missing_keys_take_their_defaults() -> None:
     """A file of an older release stays valid; a tier needs its name and threshold only."""
     assert parse("") == Programme()
-    assert parse('[[tiers]]\nname = "All"\nthreshold = 0') == Programme(
-        tiers=(Tier(name="All", threshold=0),)
-    )
+    assert parse('[[tiers]]\nname = "All"\nthreshold = 0') == Programme(tiers=(Tier(name="All", threshold=0),))
 
 
 @given(st.data())
