@@ -5,7 +5,7 @@ terms of the rules, the marks, and the transactions.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
@@ -161,7 +161,7 @@ def expire_points(
     """
     lots = points = 0
     for part in members.ranges():
-        with transaction() as connection:
+        with transaction() as connection, _hashing(connection):
             done = run(
                 connection,
                 "ledger/expire_lots",
@@ -252,7 +252,9 @@ def _compute(name: str, close: Close, batch: Batch) -> int:
         before = COMPUTED.index(name) - 1
         if before >= 0:
             _require_mark(connection, COMPUTED[before], close, batch)
-        rows = _run(connection, _source(name, close), close, batch)
+        # step 2 looks sales up by their keys; the others join what the steps before wrote
+        with nullcontext() if name == "get_recent_transactions" else _hashing(connection):
+            rows = _run(connection, _source(name, close), close, batch)
         _set_mark(connection, name, close, batch, rows)
     with transaction() as connection:  # the next step's plan needs to know how many rows there are now
         connection.execute(text("set local default_statistics_target = 10"))
@@ -267,11 +269,8 @@ def _post(close: Close, part: Batch) -> int:
         locked = run(connection, "ledger/lock_accounts", **_chosen("ledger/lock_accounts", close, part)).one()
         for rank in range(1, locked.last_rank + 1):
             _run(connection, "ledger/take_points", close, part, rank=rank)
-        # All that the statement joins is one range of members, in order. Rows of this transaction are in no statistics,
-        # so the planner may take them for none and loop over them; without loops it hashes.
-        connection.execute(text("set local enable_nestloop = off"))
-        rows = _run(connection, "steps/update_customer_points_balance", close, part)
-        connection.execute(text("set local enable_nestloop = on"))
+        with _hashing(connection):
+            rows = _run(connection, "steps/update_customer_points_balance", close, part)
         if locked.accounts:
             _run(connection, "ledger/pay_debts", close, part)
         _set_mark(connection, "update_customer_points_balance", close, part, rows)
@@ -325,6 +324,18 @@ def _unhurried() -> Iterator[Connection]:
     with transaction() as connection:
         connection.execute(text("set local synchronous_commit = off"))
         yield connection
+
+
+@contextmanager
+def _hashing(connection: Connection) -> Iterator[None]:
+    """Keep the planner from looping, for statements whose tables are all cut to the same members.
+
+    What was just written is in no statistics yet, so the planner may take it for a row or none, and loop over what are
+    hundreds of thousands; a hash is right for any number.
+    """
+    connection.execute(text("set local enable_nestloop = off"))
+    yield
+    connection.execute(text("set local enable_nestloop = on"))
 
 
 def _chosen(name: str, moves: Moves, batch: Batch, **more: Any) -> dict[str, Any]:

@@ -579,6 +579,16 @@ create table loyalty.statements (
 comment on column loyalty.statements.tier_held is 'the tier held when the period ended, before the close moved it';
 comment on column loyalty.statements.proposed_tier is 'the tier of an upgrade that needs a manager; null if none was due';
 
+-- Warnings of members who have nothing to state, so that a close can send them after a crash; the others stand in statements.
+create table loyalty.tier_warnings (
+    period date not null,
+    member_no bigint not null,
+    tier_no smallint not null,
+    qualifying_points bigint not null,
+    held_until date not null,
+    primary key (period, member_no)
+);
+
 create table loyalty.closes (
     period date primary key references loyalty.periods,
     rules_version integer not null references loyalty.rules_versions,

@@ -65,7 +65,7 @@ sums as (
     group by o.review_no, o.exact_sum, o.exact_unnamed, o.qualify, older.exact
 ),
 
-facts as (
+standing as (
     select
         o.review_no,
         case
@@ -74,9 +74,9 @@ facts as (
             when held.rung >= wanted.rung then 'the member has moved already'
             when floor(s.total) - floor(s.total - coalesce(s.in_window, s.total - s.exact_unnamed)) < asked.threshold
                 then 'the member no longer qualifies'
-            when :approve and row_number() over (partition by o.member_no order by wanted.rung desc) > 1
-                then 'a higher upgrade was approved'
-        end as lapse
+        end as lapse,
+        o.member_no,
+        wanted.rung
     from open_reviews as o
     inner join sums as s on o.review_no = s.review_no
     inner join loyalty.members as m on o.member_no = m.member_no
@@ -85,6 +85,18 @@ facts as (
     inner join loyalty.ladder as asked on o.then_version = asked.version and o.tier_no = asked.tier_no
     inner join loyalty.ladder as wanted on wanted.version = :version and o.tier_no = wanted.tier_no
     inner join loyalty.ladder as held on held.version = :version and a.tier_no = held.tier_no
+),
+
+-- of several that still hold, a member is moved by the highest
+facts as (
+    select
+        f.review_no,
+        case
+            when f.lapse is not null then f.lapse
+            when :approve and row_number() over (partition by f.member_no, f.lapse is null order by f.rung desc) > 1
+                then 'a higher upgrade was approved'
+        end as lapse
+    from standing as f
 )
 
 update loyalty.reviews as r

@@ -17,7 +17,6 @@ with earned as (
         and not exists (
             select from loyalty.rewards as w
             where w.member_no = h.member_no and w.tier_no = h.tier_no
-                and w.member_no >= :first_member and w.member_no < :stop_member
                 and ((w.earned_at at time zone p.time_zone) + make_interval(months => v.reward_again_months))
                 at time zone p.time_zone > :moved_at
         )

@@ -39,6 +39,18 @@ with news as (
     inner join loyalty.rungs as r on r.version = :version and s.tier_after = r.tier_no
     inner join loyalty.tiers as t on s.tier_after = t.tier_no
     where s.period = :period and s.member_no >= :first_member and s.member_no < :stop_member and s.tier_at_risk
+    union all
+    select
+        'tier_at_risk'::loyalty.message_kind,
+        cast(:month as text),
+        w.member_no,
+        jsonb_build_object(
+            'tier', t.name, 'qualifying_points', w.qualifying_points, 'threshold', r.from_points, 'held_until', w.held_until
+        )
+    from loyalty.tier_warnings as w
+    inner join loyalty.rungs as r on r.version = :version and w.tier_no = r.tier_no
+    inner join loyalty.tiers as t on w.tier_no = t.tier_no
+    where w.period = :period and w.member_no >= :first_member and w.member_no < :stop_member
 )
 
 insert into loyalty.outbox (kind, occasion, member_no, channel, facts, queued_at)
@@ -53,6 +65,5 @@ from news as n
 where not exists (
     select from loyalty.outbox as o
     where o.kind = n.kind and o.occasion = n.occasion and o.member_no = n.member_no
-        and o.member_no >= :first_member and o.member_no < :stop_member
 )
 order by n.kind, n.member_no

@@ -131,7 +131,21 @@ stated as (
     order by d.member_no
 ),
 
--- members who have nothing to state, but whose tier is held longer
+-- members who have nothing to state, but whose tier is at risk, or held longer
+warned as (
+    insert into loyalty.tier_warnings (period, member_no, tier_no, qualifying_points, held_until)
+    select
+        :period,
+        c.member_no,
+        c.tier_after,
+        c.qualifying_points,
+        c.held_after
+    from closing as c
+    where not coalesce(c.has_something, false) and c.tier_at_risk
+    order by c.member_no
+    on conflict (period, member_no) do nothing
+),
+
 held as (
     update loyalty.accounts as a
     set held_until = c.held_after

@@ -1,4 +1,4 @@
-"""A gate before a row: whoever writes the row waits there until the gate opens, so that a test knows where a process is."""
+"""A gate before a row: who writes the row waits there until it opens, so that a test knows where a process is."""
 
 import time
 from collections.abc import Iterator
@@ -47,7 +47,9 @@ def removed() -> None:
 
 def await_arrival(keeper: Connection, process: ForkServerProcess) -> None:
     """Wait until the process stands at the gate."""
-    _await(keeper, process, f"select count(*) from pg_locks where locktype = 'advisory' and objid = {GATE} and not granted")
+    _await(
+        keeper, process, f"select count(*) from pg_locks where locktype = 'advisory' and objid = {GATE} and not granted"
+    )
 
 
 def await_waiting(keeper: Connection, process: ForkServerProcess, statement: str) -> None:

@@ -1,4 +1,4 @@
-"""Real processes that close a month, to be killed or to meet each other. Each is forked from a server that has loaded all."""
+"""Real processes at work, to be killed or to meet each other, each forked from one that has loaded everything."""
 
 import multiprocessing
 import os
@@ -11,7 +11,9 @@ from typing import Any
 from loyalty.errors import LoyaltyError
 
 _START = multiprocessing.get_context("forkserver")
-_START.set_forkserver_preload(["loyalty.monthly", "loyalty.db.imports", "loyalty.reports.health", "loyalty.reports.roi"])
+_START.set_forkserver_preload(
+    ["loyalty.monthly", "loyalty.db.imports", "loyalty.reports.health", "loyalty.reports.roi"]
+)
 UNCHANGED = 3  # exit code of a close that found the month closed
 
 

@@ -26,12 +26,20 @@ from loyalty.db.imports import import_transactions
 from loyalty.rules.periods import parse_period
 from loyalty.rules.programme import Programme as ProgrammeRules
 from loyalty.rules.programme import Tier as RulesTier
+from loyalty.rules.toml import to_toml
 from tests import model
 
 PIECES = sorted(model.PIECES)
-HEADER = (
-    ["source", "transaction_id", "customer_id", "kind", "occurred_at", "amount", "original_transaction_id", *PIECES]
-)
+HEADER = [
+    "source",
+    "transaction_id",
+    "customer_id",
+    "kind",
+    "occurred_at",
+    "amount",
+    "original_transaction_id",
+    *PIECES,
+]
 REASONS = {
     "date before the programme starts": "date out of range",
     "date more than a day ahead": "date out of range",
@@ -63,8 +71,9 @@ SQL = {
         " join loyalty.members as m using (member_no) join loyalty.tiers as t using (tier_no)"
     ),
     "moves": (
-        "select t.name as tier, h.effective_at from loyalty.tier_history as h join loyalty.members as m using (member_no)"
-        " join loyalty.tiers as t using (tier_no) where m.customer_id = :customer_id order by h.effective_at"
+        "select t.name as tier, h.effective_at from loyalty.tier_history as h"
+        " join loyalty.members as m using (member_no) join loyalty.tiers as t using (tier_no)"
+        " where m.customer_id = :customer_id order by h.effective_at"
     ),
     "warnings": (
         "select m.customer_id, o.occasion as period, o.facts ->> 'tier' as tier from loyalty.outbox as o"
@@ -105,23 +114,21 @@ class Product:
         versions = self.rules if isinstance(self.rules, list) else [("", self.rules)]
         first, *later = sorted(versions, key=lambda version: version[0])
         file = self.folder / "programme.toml"
-        file.write_text(rules_versions.to_toml(rules_of(first[1])), encoding="utf-8")
+        file.write_text(to_toml(rules_of(first[1])), encoding="utf-8")
         self.patch.setenv("LOYALTY_RULES", str(file))
         at = datetime(2015, 1, 1, tzinfo=UTC)
         with connect() as connection:
             programme_set_up.set_up(connection, at=at)
         for period, rules in later:
             with transaction() as connection:
-                rules_versions.install(
-                    connection, rules_of(rules), from_period=parse_period(period), by="ann", at=at
-                )
+                rules_versions.install(connection, rules_of(rules), from_period=parse_period(period), by="ann", at=at)
 
     def tell_time(self, now: datetime) -> None:
         """From here on it is this instant."""
         self.patch.setenv("LOYALTY_CLOCK", now.isoformat())
 
     def record(self, transactions: Iterable[model.Transaction], recorded_at: datetime) -> list[tuple[str, str]]:
-        """Import a file of these transactions; (transaction_id, reason) of each that is rejected, the first time it comes."""
+        """Import a file of these transactions; (transaction_id, reason) of each row that is rejected for itself."""
         self.tell_time(recorded_at)
         self._files += 1
         file = self.folder / f"transactions-{self._files}.csv"
@@ -235,7 +242,7 @@ def rules_of(rules: model.Rules) -> ProgrammeRules:
         reward_again_months=rules.reward_again_months,
         voucher_days=rules.voucher_days,
         tiers=tuple(_tier(tier) for tier in rules.ladder),
-        **{f"earn_on_{piece}": piece not in rules.exclude for piece in PIECES},  # type: ignore[arg-type]
+        **{f"earn_on_{piece}": piece not in rules.exclude for piece in PIECES},
     )
 
 

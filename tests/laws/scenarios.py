@@ -17,10 +17,16 @@ from hypothesis import strategies as st
 from tests import model
 from tests.model import Calendar, Rules, Tier, Transaction, shift
 
-ZONES = (
-    ["UTC", "America/New_York", "Asia/Kolkata", "America/Sao_Paulo"]
-    + ["Australia/Lord_Howe", "Pacific/Auckland", "Europe/Lisbon", "Pacific/Apia"]
-)
+ZONES = [
+    "UTC",
+    "America/New_York",
+    "Asia/Kolkata",
+    "America/Sao_Paulo",
+    "Australia/Lord_Howe",
+    "Pacific/Auckland",
+    "Europe/Lisbon",
+    "Pacific/Apia",
+]
 STARTS = ["2017-01", "2017-09", "2018-01", "2024-02", "2026-10"]
 CUSTOMERS = ["C1", "C2", "c1", "Ü-3"]
 SOURCES = ["default", "default", "till"]
@@ -49,11 +55,20 @@ class Programme(Protocol):
 
     calendar: Calendar
 
-    def record(self, transactions: Any, recorded_at: datetime) -> list[tuple[str, str]]: ...
-    def close(self, period: str, reviews: Any = "hold", *, now: datetime, by: str = "backfill") -> str: ...
-    def decide(self, customer_id: str, tier_name: str, approve: bool, *, by: str, note: str, now: datetime) -> str: ...
-    def expire(self, as_of: datetime) -> None: ...
-    def reviews(self) -> list[dict[str, Any]]: ...
+    def record(self, transactions: Any, recorded_at: datetime) -> list[tuple[str, str]]:
+        """Import."""
+
+    def close(self, period: str, reviews: Any = "hold", *, now: datetime, by: str = "backfill") -> str:
+        """Close a month."""
+
+    def decide(self, customer_id: str, tier_name: str, approve: bool, *, by: str, note: str, now: datetime) -> str:
+        """Decide a review."""
+
+    def expire(self, as_of: datetime) -> None:
+        """Run the daily job."""
+
+    def reviews(self) -> list[dict[str, Any]]:
+        """List the reviews."""
 
 
 @dataclass(frozen=True)
@@ -201,9 +216,7 @@ def _refunds(chance: random.Random, sale: Transaction, calendar: Calendar, perio
         )
 
 
-def _arrivals(
-    chance: random.Random, calendar: Calendar, periods: list[str], sales: int
-) -> list[list[Transaction]]:
+def _arrivals(chance: random.Random, calendar: Calendar, periods: list[str], sales: int) -> list[list[Transaction]]:
     """The rows that come in before each month's close: most in time, some late, some again, some changed."""
     arrivals: list[list[Transaction]] = [[] for _ in periods]
     for number in range(sales):
@@ -221,7 +234,9 @@ def _arrivals(
     return arrivals
 
 
-def _stage(chance: random.Random, clock: datetime, period: str, rows: list[Transaction], after: list[str]) -> list[Event]:
+def _stage(
+    chance: random.Random, clock: datetime, period: str, rows: list[Transaction], after: list[str]
+) -> list[Event]:
     """What happens from the end of a month on, or from `clock`, to the next one's end."""
     events: list[Event] = []
     for kind in ["import", *chance.choice(BEFORE_CLOSE), "close", *after]:

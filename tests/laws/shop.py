@@ -1,4 +1,4 @@
-"""A small shop of two months in which each of the fifteen steps of February has something to do, and many members to do it for."""
+"""A small shop of two months, in the second of which each of the fifteen steps has something to do."""
 
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -57,7 +57,9 @@ def books(shop: Product) -> dict[str, Any]:
 
 def _transactions(customer: str, number: int) -> list[Transaction]:
     def row(name: str, month: int, amount: int, **more: Any) -> Transaction:
-        return Transaction(f"{customer}-{name}", customer, datetime(2026, month, 1 + number, tzinfo=UTC), amount, **more)
+        return Transaction(
+            f"{customer}-{name}", customer, datetime(2026, month, 1 + number, tzinfo=UTC), amount, **more
+        )
 
     rows = [
         row("first", 1, 15_000 + number),

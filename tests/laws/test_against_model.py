@@ -1,17 +1,18 @@
 """The product against the model: any history, cut up in any way, ends in the same books on both."""
 
 import tempfile
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 
 from loyalty.db import closing
 from tests import model
 from tests.laws.conftest import Databases
 from tests.laws.product import Product
-from tests.laws.scenarios import CUSTOMERS, SCENARIOS, Scenario, play
+from tests.laws.scenarios import CUSTOMERS, NAMES, SCENARIOS, Scenario, play
 
 
 def books(programme: Any, periods: list[str]) -> dict[str, Any]:
@@ -26,6 +27,28 @@ def books(programme: Any, periods: list[str]) -> dict[str, Any]:
         "reviews": _ordered(programme.reviews()),
         "warnings": sorted(programme.warnings()),
     }
+
+
+def messages(actual: Product) -> list[tuple[str, str, str]]:
+    """(customer_id, kind, occasion) of what a close or a decision has queued; the daily job's warnings are left out."""
+    rows = [(row["customer_id"], row["kind"], row["occasion"]) for row in actual.read("messages")]
+    return sorted(row for row in rows if row[1] not in {"points_expiring", "voucher_expiring"})
+
+
+def due_messages(expected: model.Programme, periods: list[str]) -> list[tuple[str, str, str]]:
+    """What members have to hear: of points credited, of moves up as they take effect, of moves down, of warnings."""
+    due = [(customer, "tier_at_risk", period) for customer, period, _ in expected.warnings()]
+    for period in periods:
+        rows = expected.statements(period)
+        due += [(row["customer_id"], "points_credited", period) for row in rows if int(row["points_earned"]) > 0]
+    for customer in _enrolled(expected, periods):
+        moves: list[tuple[str, Any]] = [(NAMES[0], None), *expected.tier_history(customer)]
+        for (before, _), (after, at) in pairwise(moves):
+            if NAMES.index(after) > NAMES.index(before):
+                due.append((customer, "tier_upgrade", f"{at:%Y-%m-%dT%H:%M:%S.%fZ}"))
+            else:
+                due.append((customer, "tier_changed_down", expected.calendar.period(at - timedelta(microseconds=1))))
+    return sorted(due)
 
 
 def _enrolled(programme: Any, periods: list[str]) -> list[str]:
@@ -46,7 +69,7 @@ def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @settings(suppress_health_check=list(HealthCheck))
 @given(scenario=SCENARIOS)
 def test_the_product_does_what_the_model_does(databases: Databases, scenario: Scenario) -> None:
-    """Statements, entries, lots, moves, vouchers, gifts, reviews and warnings are the model's, and every check holds."""
+    """Statements, entries, lots, moves, vouchers, gifts, reviews, messages are the model's; every check holds."""
     expected = model.Programme(scenario.zone, scenario.rules)
     answers = list(play(expected, scenario.events))
     with databases() as patch, tempfile.TemporaryDirectory() as folder:
@@ -55,4 +78,5 @@ def test_the_product_does_what_the_model_does(databases: Databases, scenario: Sc
 
         assert list(play(actual, scenario.events)) == answers
         assert books(actual, scenario.periods) == books(expected, scenario.periods)
+        assert messages(actual) == due_messages(expected, scenario.periods)
         assert actual.wrong() == {}

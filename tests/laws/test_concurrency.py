@@ -15,7 +15,6 @@ from loyalty.db import closing, simulation
 from loyalty.db.engine import connect, dispose
 from loyalty.rules.periods import parse_period
 from tests.laws import gate, processes, shop
-from tests.laws.conftest import Databases
 from tests.laws.product import Product, rules_of, written
 from tests.model import Transaction
 
@@ -27,11 +26,11 @@ def close_in_a_process() -> ForkServerProcess:
     return processes.start(processes.close_month, NOW, "2026-02", RANGE)
 
 
-def ended(*started: ForkServerProcess) -> list[int | None]:
+def ended(*started: ForkServerProcess) -> list[int]:
     """The exit codes, smallest first, once all have ended."""
     for process in started:
         process.join(gate.PATIENCE_S)
-    return sorted(process.exitcode for process in started if process.exitcode is not None)
+    return sorted(int(process.exitcode) for process in started if process.exitcode is not None)
 
 
 def test_two_closes_of_one_month_close_it_once(small_shop: Product, undisturbed: dict[str, Any]) -> None:
@@ -58,7 +57,7 @@ def test_a_close_waits_for_an_import_that_books_to_its_month(small_shop: Product
 
 
 def test_an_import_during_a_close_is_booked_to_the_next_month(small_shop: Product, undisturbed: dict[str, Any]) -> None:
-    """A close at work doesn't hold an import up: its rows are March's, and the close is as if they weren't there."""
+    """A close at work holds no import up: its rows are March's, and the close is as if they weren't there."""
     file = late_rows(small_shop.folder, 10)
     with gate.shut("work_spend", "new.member_no = 6") as keeper:
         closing_it = close_in_a_process()
@@ -73,7 +72,7 @@ def test_an_import_during_a_close_is_booked_to_the_next_month(small_shop: Produc
 
 
 def test_imports_that_race_a_close_lose_nothing(small_shop: Product) -> None:
-    """Whenever they meet, each row of two imports, which share half their rows, is booked to one month and stated there."""
+    """Whenever they meet, each row of two imports that share half their rows is booked to one month, and stated."""
     first, second = late_rows(small_shop.folder, 60), late_rows(small_shop.folder, 60, start=30)
     started = [
         processes.start(processes.import_file, NOW, str(first)),
@@ -132,7 +131,7 @@ def test_a_simulation_leaves_nothing_behind(small_shop: Product, period: str, ca
 def test_a_simulation_holds_nobody_up_and_its_death_leaves_nothing(
     small_shop: Product, undisturbed: dict[str, Any]
 ) -> None:
-    """While one is at work another simulation, an import and a close get through; killed, it is cleared away by the next."""
+    """While one is at work another, an import and a close get through; killed, it is cleared away by the next."""
     file = late_rows(small_shop.folder, 10)
     with connect() as connection:
         next_run = connection.scalar(text("select last_value + 1 from loyalty.runs_run_no_seq"))
@@ -157,20 +156,19 @@ def test_a_simulation_holds_nobody_up_and_its_death_leaves_nothing(
 
 @pytest.mark.parametrize(("batches", "members", "backwards"), [(1, 100, False), (6, 1, True), (4, 2, True)])
 def test_neither_batches_nor_their_order_show(
-    databases: Databases, undisturbed: dict[str, Any], shop_database: str, tmp_path: Path, batches: int, members: int, backwards: bool
+    small_shop: Product, undisturbed: dict[str, Any], *, batches: int, members: int, backwards: bool
 ) -> None:
     """Closed whole, or member by member and the last batch first, the books and the digests are the same."""
-    with databases(like=shop_database) as patch:
-        own = shop.reopened(patch, tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(closing, "RANGE", members)
-        own.tell_time(NOW)
+        small_shop.tell_time(NOW)
         terms = monthly.Terms(batches=batches)
         rows = monthly.run_month(
             parse_period("2026-02"), terms, start=Turned(backwards).start, told=lambda _step, _rows: None
         )
 
         assert rows is not None
-        assert shop.books(own) == undisturbed
+        assert shop.books(small_shop) == undisturbed
 
 
 @dataclass

@@ -42,7 +42,7 @@ RANGE = 3
 def test_a_close_killed_in_any_step_is_started_again(
     small_shop: Product, undisturbed: dict[str, Any], step: str
 ) -> None:
-    """kill -9 in the middle of a step: run again, the books are those of an uninterrupted run, no message comes twice."""
+    """SIGKILL in the middle of a step: run again, the books are an uninterrupted run's, no message comes twice."""
     with _stuck(step) as process:
         process.kill()
         process.join()
@@ -54,8 +54,10 @@ def test_a_close_killed_in_any_step_is_started_again(
     assert small_shop.close("2026-02", now=shop.FEBRUARY_CLOSED_AT) == "unchanged"
 
 
-def test_a_close_outlives_its_server(undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The embedded server killed in steps 2, 5, 6 and 8: each time the close is started again, and its books are the same."""
+def test_a_close_outlives_its_server(
+    undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The embedded server killed in steps 2, 5, 6 and 8: each time the close starts again; its books are the same."""
     begun = shop.opened(monkeypatch, tmp_path)
     try:
         for step in ("get_recent_transactions", *STEPS[4:6], "create_reward_voucher"):

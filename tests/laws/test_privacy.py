@@ -1,4 +1,4 @@
-"""Personal data stay with the member: no address, number or name comes into what is computed, told, logged or refused."""
+"""Personal data stay with the member: no address or name comes into what is computed, logged or refused."""
 
 import csv
 import logging
@@ -25,7 +25,7 @@ MEMBERS = ("email", "phone", "first_name", "last_name", "birthday")  # the one t
 def test_personal_data_stay_in_the_members_table(
     small_shop: Product, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """After imports, closes, decisions and delivery no other table of the programme holds a word of them, nor does a log."""
+    """After imports, closes, decisions and delivery no other table holds a word of them, nor does a log."""
     caplog.set_level(logging.DEBUG)
     small_shop.tell_time(NOW)
     import_members(people(small_shop.folder))
@@ -39,11 +39,13 @@ def test_personal_data_stay_in_the_members_table(
 
     assert delivered.sent > 0
     assert found_in_tables() == {"members"}
-    assert [line for line in [*caplog.text.splitlines(), *out.splitlines(), *err.splitlines()] if PERSONAL.search(line)] == []
+    assert [
+        line for line in [*caplog.text.splitlines(), *out.splitlines(), *err.splitlines()] if PERSONAL.search(line)
+    ] == []
 
 
 def test_a_refused_row_is_told_without_its_words(small_shop: Product, tmp_path: Path) -> None:
-    """The reasons of rejected rows, and the errors of files that can't be read, repeat nothing of what stands in them."""
+    """The reasons of rejected rows, and the errors of unreadable files, repeat nothing of what stands in them."""
     small_shop.tell_time(NOW)
     told = []
     for line in bad_rows():

@@ -1,4 +1,4 @@
-"""Every vector of the semantics that a monthly run touches, from the file to the exports. The vectors are data: vectors.toml.
+"""Every vector of the semantics that a monthly run touches, from file to exports. They are data, in vectors.toml.
 
 What happens is told line by line, times in the programme's zone where they name no other:
 
@@ -47,7 +47,7 @@ def test_vector(databases: Databases, tmp_path: Path, vector: dict[str, Any]) ->
 
 
 def test_months_are_closed_in_order_once_and_after_their_end(databases: Databases, tmp_path: Path) -> None:
-    """Too early and out of order are refused, with what to do; a closed month, or one before the first, stays unchanged."""
+    """Too early and out of order are refused, with what to do; a closed month, or one before it, is unchanged."""
     with databases() as patch:
         product = Product(patch, tmp_path)
         product.record([Transaction("T1", "C1", utc("2026-01-05"), 1000)], utc("2026-01-06"))
@@ -55,7 +55,9 @@ def test_months_are_closed_in_order_once_and_after_their_end(databases: Database
             product.close("2026-01", now=utc("2026-01-31T23:59"))
         with pytest.raises(Refused) as order:
             product.close("2026-02", now=utc("2026-04-01"))
-        answers = [product.close(period, now=utc("2026-06-01")) for period in ("2026-01", "2026-02", "2026-01", "2025-11")]
+        answers = [
+            product.close(period, now=utc("2026-06-01")) for period in ("2026-01", "2026-02", "2026-01", "2025-11")
+        ]
         with pytest.raises(Refused) as gap:
             product.close("2026-04", now=utc("2026-06-01"))
 
@@ -72,14 +74,18 @@ def test_another_currency_is_converted_once_at_the_rate_of_the_sales_day(databas
     with databases() as patch:
         product = Product(patch, tmp_path)
         product.tell_time(utc("2026-02-01"))
-        (tmp_path / "rates.csv").write_text("date,currency,rate\n2026-01-10,EUR,1.5\n2026-02-10,EUR,2\n", encoding="utf-8")
+        (tmp_path / "rates.csv").write_text(
+            "date,currency,rate\n2026-01-10,EUR,1.5\n2026-02-10,EUR,2\n", encoding="utf-8"
+        )
         import_rates(tmp_path / "rates.csv")
         bought = "T1,C1,2026-01-10,100.01,sale,EUR,\nT2,C1,2026-01-11,100.01,sale,EUR,\n"
         answers = [imported(product, "2026-02-01", bought)]
         product.close("2026-01", now=utc("2026-02-01"))
         answers.append(imported(product, "2026-03-01", "R1,C1,2026-02-10,50.00,refund,EUR,T1\n"))
         product.close("2026-02", now=utc("2026-03-01"))
-        stated = [(row["spend"], row["points_earned"]) for month in "12" for row in product.statements(f"2026-0{month}")]
+        stated = [
+            (row["spend"], row["points_earned"]) for month in "12" for row in product.statements(f"2026-0{month}")
+        ]
 
         assert answers == [(1, ["no rate for that day"]), (1, [])]
         assert stated == [("150.02", "15"), ("-75.00", "-8")]
@@ -148,10 +154,8 @@ class Telling:
 def outcome(product: Product, periods: list[str]) -> dict[str, list[str]]:
     """The exports as the vectors write them."""
     statements = [" ".join(row.values()) for period in periods for row in product.statements(period)]
-    entries = [
-        f"{row['customer_id']} {row['period']} {row['kind']} {row['points']} {row['reference']} {instant(row['expires_at'])}"
-        for row in product.entries()
-    ]
+    about = ("customer_id", "period", "kind", "points", "reference")
+    entries = [" ".join([*(str(row[name]) for name in about), instant(row["expires_at"])]) for row in product.entries()]
     vouchers = [
         f"{row['customer_id']} {row['tier']} {instant(row['effective_at'])} {instant(row['expires_at'])} {row['state']}"
         for row in product.vouchers()
