@@ -21,7 +21,7 @@ def _lines(memory: int, cores: int) -> dict[str, str]:
         "max_connections": "100",
         "superuser_reserved_connections": "3",
         # memory: a batch's hash joins and sorts should stay in it
-        "shared_buffers": _size(memory * 12 // 100, least=128 * MB, most=2 * GB),
+        "shared_buffers": _size(memory // 4, least=128 * MB, most=8 * GB),
         "effective_cache_size": _size(memory // 2, least=256 * MB, most=64 * GB),
         "work_mem": _size(memory // 200, least=64 * MB, most=256 * MB),
         "maintenance_work_mem": _size(memory // 32, least=128 * MB, most=512 * MB),
