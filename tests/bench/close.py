@@ -99,7 +99,8 @@ def fill_earlier(connection: Connection, own: SqlConnection) -> None:
                 notify=False,
                 started_at=AT,
             )
-            run(own, "closing/finish_close", period=period, finished_at=AT)
+            digests = run(own, "closing/digest_close", period=period).one()
+        run(own, "closing/finish_close", period=period, finished_at=AT, **digests._asdict())
 
 
 @contextmanager
