@@ -100,7 +100,7 @@ def fill_earlier(connection: Connection, own: SqlConnection) -> None:
                 started_at=AT,
             )
             digests = run(own, "closing/digest_close", period=period).one()
-        run(own, "closing/finish_close", period=period, finished_at=AT, **digests._asdict())
+            run(own, "closing/finish_close", period=period, finished_at=AT, **digests._asdict())
 
 
 @contextmanager
