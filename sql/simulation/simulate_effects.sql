@@ -69,9 +69,11 @@ select
     count(*) filter (where r.rewarded and r.gift <> '') as gifts,
     case
         when (select s.members from stated as s) > 0 then (select s.expired from stated as s)
-        else coalesce((
-            select sum(l.remaining) from loyalty.lots as l where l.remaining > 0 and l.expires_at <= :as_of
-        ), 0)::bigint
+        else (
+            -- what is still to be recorded, and what the daily job has recorded in the month already
+            coalesce((select sum(l.remaining) from loyalty.lots as l where l.remaining > 0 and l.expires_at <= :as_of), 0)
+            - coalesce((select sum(e.points) from loyalty.entries as e where e.period = :period and e.kind = 'expire'), 0)
+        )::bigint
     end as expired,
     (select s.spend from stated as s) as stated_spend,
     (select s.points from stated as s) as stated_points,
