@@ -51,6 +51,7 @@ def shop_database(databases: Databases, tmp_path_factory: pytest.TempPathFactory
         shop.opened(patch, tmp_path_factory.mktemp("shop"))
         name = str(engine.engine().url.database)
         engine.dispose()
+        patch.undo()  # the database lives on, but the environment and the clock are everybody's
         yield name
 
 
