@@ -5,12 +5,13 @@ terms of the rules, the marks, and the transactions.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from loyalty.db.engine import connect, transaction
 from loyalty.db.locks import advisory_lock
@@ -31,6 +32,7 @@ COMPUTED = (
 _WRITTEN = dict(
     zip(COMPUTED, ("work_profiles", "work_transactions", "work_spend", "work_points", "work_tiers"), strict=True)
 )
+EXPIRING = 2  # ranges at once: a million lots in half the time
 RANGE = 20_000  # members committed at once, so that tills never wait for a million rows
 MOVING = (
     "update_loyalty_tier",
@@ -155,14 +157,14 @@ def begin(
 def expire_points(
     members: Batch, *, as_of: datetime, recorded_at: datetime, closing: date | None = None
 ) -> tuple[int, int]:
-    """Record what expired up to `as_of`, a range of members at a time; the number of lots, and their points.
+    """Record what expired up to `as_of`, range by range, two at once; the number of lots, and their points.
 
     `closing` is the period being closed, which still takes what expired in it.
     """
-    lots = points = 0
-    for part in members.ranges():
+
+    def expire(part: Batch) -> Row[tuple[int, int]]:
         with transaction() as connection, _hashing(connection):
-            done = run(
+            return run(
                 connection,
                 "ledger/expire_lots",
                 first_member=part.first,
@@ -171,8 +173,10 @@ def expire_points(
                 recorded_at=recorded_at,
                 closing=closing,
             ).one()
-        lots, points = lots + done.lots, points + done.points
-    return lots, points
+
+    with ThreadPoolExecutor(EXPIRING, thread_name_prefix="expire") as threads:
+        done = list(threads.map(expire, members.ranges()))
+    return sum(each.lots for each in done), sum(each.points for each in done)
 
 
 def open_run(

@@ -21,6 +21,7 @@ _OPTIONS = f"-c search_path={SCHEMA} -c timezone=UTC -c jit=off"
 # Our SQL functions raise LY001 and so on for a refusal, LYB.. for wrong data, LYW.. for lost working tables.
 _OWN_STATES: dict[str, type[LoyaltyError]] = {"LYB": BadInput, "LYW": WorkLost}
 _CONFLICTS = {"40001", "40P01"}  # serialization failure, deadlock: the same again will do
+_DRAWN = "voucher_codes_pkey"  # two codes drawn alike, once in a very long while: others are drawn the next time
 _NOT_MIGRATED = {"42P01", "3F000"}  # no such table, no such schema
 _VALUES = ("22", "23")  # classes whose texts repeat the row's values, so people's data
 
@@ -84,7 +85,7 @@ def is_retryable(error: BaseException) -> bool:
         return True
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or (error.orig is not None and is_retryable(error.orig))
-    return isinstance(error, psycopg2.Error) and error.pgcode in _CONFLICTS
+    return isinstance(error, psycopg2.Error) and (error.pgcode in _CONFLICTS or error.diag.constraint_name == _DRAWN)
 
 
 def _open() -> Connection:
@@ -145,7 +146,7 @@ def _ours(error: BaseException) -> Exception:
     if isinstance(error, psycopg2.Error) and state.startswith("LY"):
         return _OWN_STATES.get(state[:3], Refused)(error.diag.message_primary or state)
     if isinstance(error, psycopg2.Error) and state.startswith(_VALUES):
-        return LoyaltyError(f"the database refused a row: {_place(error)}")
+        return _refused_row(error)
     if isinstance(error, psycopg2.ProgrammingError) and "dsn" in said:
         return ConfigurationError(_SETTING, f"can't be used: {said}")
     if is_retryable(error):
@@ -153,6 +154,12 @@ def _ours(error: BaseException) -> Exception:
     if state in _NOT_MIGRATED:
         return Refused(f"the database lacks something ({said}): run `loyalty migrate`")
     return LoyaltyError(f"the database refused a statement: {said}")
+
+
+def _refused_row(error: psycopg2.Error) -> LoyaltyError:
+    if error.diag.constraint_name == _DRAWN:
+        return Unavailable("two voucher codes were drawn alike: try again")
+    return LoyaltyError(f"the database refused a row: {_place(error)}")
 
 
 def _cause(driver: BaseException | None, error: Exception) -> Exception | None:

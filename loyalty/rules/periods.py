@@ -58,8 +58,7 @@ def period_bounds(period: date, zone: tzinfo) -> tuple[datetime, datetime]:
 
 def period_of(instant: datetime, zone: tzinfo) -> date:
     """Give the period that an aware instant falls into."""
-    period = instant.astimezone(zone).date().replace(day=1)
-    return previous(period) if instant < _local_midnight(period, zone) else period
+    return instant.astimezone(zone).date().replace(day=1)
 
 
 def last_whole_month(now: datetime, zone: tzinfo) -> date:
@@ -68,6 +67,5 @@ def last_whole_month(now: datetime, zone: tzinfo) -> date:
 
 
 def _local_midnight(day: date, zone: tzinfo) -> datetime:
-    """Give the instant of a midnight; where it comes twice or never the later reading, as PostgreSQL does."""
-    readings = (datetime.combine(day, time(fold=fold), zone).astimezone(UTC) for fold in (0, 1))
-    return max(readings)
+    """Give the first instant of a day: of a midnight that comes twice the first, and where none comes what follows."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)

@@ -6,7 +6,7 @@ select
     r.version,
     r.shortfall,
     r.spend_window,
-    ((:period + interval '1 month')::date + r.pending_days)::timestamp at time zone p.time_zone as available_at,
+    loyalty.day_start((:period + interval '1 month')::date + r.pending_days) as available_at,
     case
         when r.expiry_months is null then null
         else loyalty.period_start((:period + make_interval(months => r.expiry_months + 1))::date)
@@ -21,5 +21,4 @@ select
     coalesce((select min(m.member_no) from loyalty.members as m), 1) as first_member,
     coalesce((select max(m.member_no) from loyalty.members as m), 0) + 1 as stop_member
 from loyalty.rules_in_force as r
-cross join loyalty.programme as p
 where r.from_period <= :period and :period < r.until_period

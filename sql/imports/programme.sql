@@ -4,7 +4,7 @@
 select
     p.time_zone,
     r.currency,
-    r.starts_on::timestamp at time zone p.time_zone as starts_at,
+    loyalty.day_start(r.starts_on) as starts_at,
     l.tier_no as first_tier
 from programme as p
 inner join rules_in_force as r on r.starts_at <= :as_of and :as_of < r.ends_at

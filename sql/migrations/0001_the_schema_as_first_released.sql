@@ -21,6 +21,19 @@ create table programme (
     time_zone text not null
 );
 
+-- The first instant of a day, in the programme's zone. Where a midnight comes twice the day begins with the first one, where it
+-- never comes with the first instant after.
+create function day_start(day date) returns timestamptz
+language sql stable parallel safe as $$
+    select case
+        when ((later.midnight - interval '1 hour') at time zone p.time_zone)::date >= day
+            then later.midnight - interval '1 hour'
+        else later.midnight
+    end
+    from loyalty.programme as p
+    cross join lateral (select day::timestamp at time zone p.time_zone as midnight) as later
+$$;
+
 -- ISO 4217: how many decimals the minor unit of a currency has.
 create table currencies (
     currency text primary key check (currency ~ '^[A-Z]{3}$'),
@@ -95,7 +108,7 @@ comment on column rules_versions.point_value is 'what a point is worth to the bo
 
 create function place_rules_version() returns trigger language plpgsql as $$
 begin
-    select new.from_period::timestamp at time zone p.time_zone into strict new.starts_at from loyalty.programme as p;
+    select loyalty.day_start(new.from_period) into strict new.starts_at;
     select c.minor_digits into strict new.minor_digits from loyalty.currencies as c where c.currency = new.currency;
     return new;
 end $$;
@@ -428,6 +441,7 @@ create table loyalty.tier_history (
     period date not null,
     upward boolean not null,
     review_no bigint,
+    rules_version integer not null,
     recorded_at timestamptz not null,
     primary key (member_no, effective_at)
 );
@@ -460,17 +474,6 @@ create table loyalty.reviews (
 
 create unique index reviews_one_open on loyalty.reviews (member_no, tier_no) where state = 'open';
 create unique index reviews_once on loyalty.reviews (member_no, tier_no, period);
-
--- What an upgrade brought: once per move, and the memory that keeps the same tier from paying again too soon.
-create table loyalty.rewards (
-    member_no bigint not null,
-    tier_no smallint not null,
-    earned_at timestamptz not null,
-    period date not null,
-    voucher_code text,
-    gift text,
-    primary key (member_no, tier_no, earned_at)
-);
 -- Vouchers and gifts.
 
 -- Every code ever given out and whose it is, so that none comes twice; it outlives the voucher, and leads from a code to it.
@@ -483,6 +486,7 @@ create table loyalty.vouchers (
     code text not null,
     member_no bigint not null,
     tier_no smallint not null,
+    from_tier_no smallint not null,
     amount bigint not null check (amount > 0),
     currency text not null,
     state text not null default 'issued' check (state in ('issued', 'held', 'redeemed', 'expired', 'void')),
@@ -493,11 +497,13 @@ create table loyalty.vouchers (
 );
 
 comment on column loyalty.vouchers.amount is 'minor units of currency';
+comment on column loyalty.vouchers.from_tier_no is 'the tier held until the move that brought it';
 
 create table loyalty.voucher_archive (
     code text primary key,
     member_no bigint not null,
     tier_no smallint not null,
+    from_tier_no smallint not null,
     amount bigint not null,
     currency text not null,
     state text not null,
@@ -514,6 +520,7 @@ create table loyalty.gift_dispatches (
     member_no bigint not null,
     tier_no smallint not null,
     earned_at timestamptz not null,
+    period date not null,
     gift text not null,
     state text not null default 'open' check (state in ('open', 'picked', 'shipped', 'delivered', 'cancelled')),
     reason text,
@@ -521,6 +528,14 @@ create table loyalty.gift_dispatches (
     changed_at timestamptz not null,
     primary key (member_no, tier_no, earned_at)
 );
+
+-- What upgrades brought, the memory that keeps the same tier from paying again too soon: vouchers, wherever they are now, and gifts.
+create view loyalty.rewards as
+select v.member_no, v.tier_no, v.issued_at as earned_at, v.period from loyalty.vouchers as v
+union all
+select a.member_no, a.tier_no, a.issued_at, a.period from loyalty.voucher_archive as a
+union all
+select g.member_no, g.tier_no, g.earned_at, g.period from loyalty.gift_dispatches as g;
 -- Messages, written in the transaction of what they tell of.
 
 create type loyalty.message_kind as enum (
@@ -528,7 +543,8 @@ create type loyalty.message_kind as enum (
     'points_expiring'
 );
 
--- facts: what the message says beside what the member's rows say; never personal data.
+-- facts: what the message says beside what the member's rows say; never personal data. Null where the books keep it for good:
+-- of points_credited in the statement, of tier_upgrade in the history; loyalty.message_facts reads it there.
 -- occasion makes a message one of its kind for a member: a period, a code, a lot's expiry.
 create table loyalty.outbox (
     message_no bigint generated always as identity,
@@ -536,7 +552,7 @@ create table loyalty.outbox (
     occasion text not null,
     member_no bigint not null,
     channel text not null check (channel in ('email', 'sms')),
-    facts jsonb not null,
+    facts jsonb,
     state text not null default 'queued' check (state in ('queued', 'sent', 'withheld', 'failed')),
     reason text,
     queued_at timestamptz not null,
@@ -742,18 +758,13 @@ $$;
 -- The first instant of a month, in the programme's zone.
 create function loyalty.period_start(period date) returns timestamptz
 language sql stable parallel safe as $$
-    select (period::timestamp at time zone p.time_zone) from loyalty.programme as p
+    select loyalty.day_start(period)
 $$;
 
--- The month of an instant, in the programme's zone. Where a month's first midnight comes twice, it begins with the second.
+-- The month of an instant, in the programme's zone.
 create function loyalty.period_of(instant timestamptz) returns date
 language sql stable parallel safe as $$
-    select case
-        when instant < date_trunc('month', instant at time zone p.time_zone) at time zone p.time_zone
-            then (date_trunc('month', instant at time zone p.time_zone) - interval '1 month')::date
-        else date_trunc('month', instant at time zone p.time_zone)::date
-    end
-    from loyalty.programme as p
+    select date_trunc('month', instant at time zone p.time_zone)::date from loyalty.programme as p
 $$;
 
 -- The versions that are not overruled, each with the months it rules. A simulation of candidate rules names
@@ -884,7 +895,7 @@ left join loyalty.ladder as l
             order by h.effective_at limit 1
         )
     end;
--- Functions that change things: months opened, working tables made and dropped, codes drawn.
+-- Functions: months opened, working tables made and dropped, codes made, messages' facts read.
 
 -- Makes a month, and its partition of statements, known. Again: does nothing.
 create function loyalty.ensure_period(wanted date) returns void language plpgsql as $$
@@ -948,17 +959,51 @@ exception
     when lock_not_available then return;
 end $$;
 
--- A voucher code: 12 symbols, the first 48 bits of a version 4 uuid, which the server draws from its cryptographic source, and
--- a check symbol: their values times their places, summed modulo 23, which finds any one wrong symbol and any two neighbours
--- swapped. The alphabet, 0123456789CFHJKMNPRTVWX, has no vowels and no look-alikes; the drawn symbols are its first sixteen.
-create function loyalty.draw_voucher_code() returns text language plpgsql volatile as $$
-declare
-    bytes constant bytea := uuid_send(gen_random_uuid());
-    checksum integer := 0;
-begin
-    for place in 0 .. 5 loop
-        checksum := checksum + (2 * place + 1) * (get_byte(bytes, place) >> 4) + (2 * place + 2) * (get_byte(bytes, place) & 15);
-    end loop;
-    return translate(encode(substr(bytes, 1, 6), 'hex'), 'abcdef', 'CFHJKM')
-        || substr('0123456789CFHJKMNPRTVWX', checksum % 23 + 1, 1);
-end $$;
+-- A voucher code of six random bytes: 12 symbols, and a check symbol: their values times their places, summed modulo 23, which
+-- finds any one wrong symbol and any two neighbours swapped. The alphabet, 0123456789CFHJKMNPRTVWX, has no vowels and no
+-- look-alikes; the drawn symbols are its first sixteen. One expression, so that the planner puts it in place.
+create function loyalty.voucher_code(drawn bytea) returns text language sql immutable parallel safe as $$
+    select translate(encode(substr(drawn, 1, 6), 'hex'), 'abcdef', 'CFHJKM') || substr(
+        '0123456789CFHJKMNPRTVWX',
+        (
+            (get_byte(drawn, 0) >> 4) + (get_byte(drawn, 0) & 15) * 2
+            + (get_byte(drawn, 1) >> 4) * 3 + (get_byte(drawn, 1) & 15) * 4
+            + (get_byte(drawn, 2) >> 4) * 5 + (get_byte(drawn, 2) & 15) * 6
+            + (get_byte(drawn, 3) >> 4) * 7 + (get_byte(drawn, 3) & 15) * 8
+            + (get_byte(drawn, 4) >> 4) * 9 + (get_byte(drawn, 4) & 15) * 10
+            + (get_byte(drawn, 5) >> 4) * 11 + (get_byte(drawn, 5) & 15) * 12
+        ) % 23 + 1,
+        1
+    )
+$$;
+
+-- An instant as the occasion of a message.
+create function loyalty.occasion_of(instant timestamptz) returns text language sql stable parallel safe as $$
+    select to_char(instant at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+$$;
+
+-- What a message of the outbox says whose facts the books keep. The occasion of points_credited is its period (yyyy-mm), that of
+-- tier_upgrade the instant of the move.
+create function loyalty.message_facts(kind loyalty.message_kind, occasion text, member_no bigint) returns jsonb
+language sql stable parallel safe as $$
+    select case kind
+        when 'points_credited' then (
+            select jsonb_build_object('period', occasion, 'points', s.points_earned, 'balance', s.closing_balance)
+            from loyalty.statements as s
+            where s.period = (occasion || '-01')::date and s.member_no = message_facts.member_no
+        )
+        when 'tier_upgrade' then (
+            select jsonb_build_object(
+                'tier', t.name, 'from', f.name, 'period', to_char(h.period, 'YYYY-MM'), 'voucher', v.code, 'gift', g.gift
+            )
+            from loyalty.tier_history as h
+            inner join loyalty.tiers as t on h.tier_no = t.tier_no
+            inner join loyalty.tiers as f on h.from_tier_no = f.tier_no
+            left join loyalty.vouchers as v
+                on h.member_no = v.member_no and h.tier_no = v.tier_no and h.effective_at = v.issued_at
+            left join loyalty.gift_dispatches as g
+                on h.member_no = g.member_no and h.tier_no = g.tier_no and h.effective_at = g.earned_at
+            where h.member_no = message_facts.member_no and h.effective_at = occasion::timestamptz
+        )
+    end
+$$;

@@ -7,7 +7,7 @@ with claimed as materialized (
         o.kind::text as kind,
         o.member_no,
         o.channel,
-        o.facts,
+        coalesce(o.facts, loyalty.message_facts(o.kind, o.occasion, o.member_no)) as facts,
         o.queued_at
     from loyalty.outbox as o
     where o.state = 'queued' and o.message_no > :after and (o.not_before is null or o.not_before <= :as_of)

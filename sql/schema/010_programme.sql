@@ -9,6 +9,19 @@ create table programme (
     time_zone text not null
 );
 
+-- The first instant of a day, in the programme's zone. Where a midnight comes twice the day begins with the first one, where it
+-- never comes with the first instant after.
+create function day_start(day date) returns timestamptz
+language sql stable parallel safe as $$
+    select case
+        when ((later.midnight - interval '1 hour') at time zone p.time_zone)::date >= day
+            then later.midnight - interval '1 hour'
+        else later.midnight
+    end
+    from loyalty.programme as p
+    cross join lateral (select day::timestamp at time zone p.time_zone as midnight) as later
+$$;
+
 -- ISO 4217: how many decimals the minor unit of a currency has.
 create table currencies (
     currency text primary key check (currency ~ '^[A-Z]{3}$'),
@@ -83,7 +96,7 @@ comment on column rules_versions.point_value is 'what a point is worth to the bo
 
 create function place_rules_version() returns trigger language plpgsql as $$
 begin
-    select new.from_period::timestamp at time zone p.time_zone into strict new.starts_at from loyalty.programme as p;
+    select loyalty.day_start(new.from_period) into strict new.starts_at;
     select c.minor_digits into strict new.minor_digits from loyalty.currencies as c where c.currency = new.currency;
     return new;
 end $$;

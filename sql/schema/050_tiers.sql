@@ -8,6 +8,7 @@ create table loyalty.tier_history (
     period date not null,
     upward boolean not null,
     review_no bigint,
+    rules_version integer not null,
     recorded_at timestamptz not null,
     primary key (member_no, effective_at)
 );
@@ -40,14 +41,3 @@ create table loyalty.reviews (
 
 create unique index reviews_one_open on loyalty.reviews (member_no, tier_no) where state = 'open';
 create unique index reviews_once on loyalty.reviews (member_no, tier_no, period);
-
--- What an upgrade brought: once per move, and the memory that keeps the same tier from paying again too soon.
-create table loyalty.rewards (
-    member_no bigint not null,
-    tier_no smallint not null,
-    earned_at timestamptz not null,
-    period date not null,
-    voucher_code text,
-    gift text,
-    primary key (member_no, tier_no, earned_at)
-);

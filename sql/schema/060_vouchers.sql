@@ -10,6 +10,7 @@ create table loyalty.vouchers (
     code text not null,
     member_no bigint not null,
     tier_no smallint not null,
+    from_tier_no smallint not null,
     amount bigint not null check (amount > 0),
     currency text not null,
     state text not null default 'issued' check (state in ('issued', 'held', 'redeemed', 'expired', 'void')),
@@ -20,11 +21,13 @@ create table loyalty.vouchers (
 );
 
 comment on column loyalty.vouchers.amount is 'minor units of currency';
+comment on column loyalty.vouchers.from_tier_no is 'the tier held until the move that brought it';
 
 create table loyalty.voucher_archive (
     code text primary key,
     member_no bigint not null,
     tier_no smallint not null,
+    from_tier_no smallint not null,
     amount bigint not null,
     currency text not null,
     state text not null,
@@ -41,6 +44,7 @@ create table loyalty.gift_dispatches (
     member_no bigint not null,
     tier_no smallint not null,
     earned_at timestamptz not null,
+    period date not null,
     gift text not null,
     state text not null default 'open' check (state in ('open', 'picked', 'shipped', 'delivered', 'cancelled')),
     reason text,
@@ -48,3 +52,11 @@ create table loyalty.gift_dispatches (
     changed_at timestamptz not null,
     primary key (member_no, tier_no, earned_at)
 );
+
+-- What upgrades brought, the memory that keeps the same tier from paying again too soon: vouchers, wherever they are now, and gifts.
+create view loyalty.rewards as
+select v.member_no, v.tier_no, v.issued_at as earned_at, v.period from loyalty.vouchers as v
+union all
+select a.member_no, a.tier_no, a.issued_at, a.period from loyalty.voucher_archive as a
+union all
+select g.member_no, g.tier_no, g.earned_at, g.period from loyalty.gift_dispatches as g;

@@ -5,7 +5,8 @@ create type loyalty.message_kind as enum (
     'points_expiring'
 );
 
--- facts: what the message says beside what the member's rows say; never personal data.
+-- facts: what the message says beside what the member's rows say; never personal data. Null where the books keep it for good:
+-- of points_credited in the statement, of tier_upgrade in the history; loyalty.message_facts reads it there.
 -- occasion makes a message one of its kind for a member: a period, a code, a lot's expiry.
 create table loyalty.outbox (
     message_no bigint generated always as identity,
@@ -13,7 +14,7 @@ create table loyalty.outbox (
     occasion text not null,
     member_no bigint not null,
     channel text not null check (channel in ('email', 'sms')),
-    facts jsonb not null,
+    facts jsonb,
     state text not null default 'queued' check (state in ('queued', 'sent', 'withheld', 'failed')),
     reason text,
     queued_at timestamptz not null,

@@ -22,18 +22,13 @@ $$;
 -- The first instant of a month, in the programme's zone.
 create function loyalty.period_start(period date) returns timestamptz
 language sql stable parallel safe as $$
-    select (period::timestamp at time zone p.time_zone) from loyalty.programme as p
+    select loyalty.day_start(period)
 $$;
 
--- The month of an instant, in the programme's zone. Where a month's first midnight comes twice, it begins with the second.
+-- The month of an instant, in the programme's zone.
 create function loyalty.period_of(instant timestamptz) returns date
 language sql stable parallel safe as $$
-    select case
-        when instant < date_trunc('month', instant at time zone p.time_zone) at time zone p.time_zone
-            then (date_trunc('month', instant at time zone p.time_zone) - interval '1 month')::date
-        else date_trunc('month', instant at time zone p.time_zone)::date
-    end
-    from loyalty.programme as p
+    select date_trunc('month', instant at time zone p.time_zone)::date from loyalty.programme as p
 $$;
 
 -- The versions that are not overruled, each with the months it rules. A simulation of candidate rules names

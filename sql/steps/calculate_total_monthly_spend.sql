@@ -14,12 +14,11 @@ with counted as (
         0 as transactions,
         t.eligible as spend
     from loyalty.eligible_transactions as t
-    cross join loyalty.programme as p
     where :spend_window = 'last_30_days'
         and t.member_no >= :first_member and t.member_no < :stop_member
         and t.booked_period in (:period, (:period - interval '1 month')::date)
-        and t.occurred_at >= ((:period + interval '1 month')::timestamp - interval '30 days') at time zone p.time_zone
-        and t.occurred_at < ((:period + interval '1 month')::timestamp) at time zone p.time_zone
+        and t.occurred_at >= loyalty.day_start((:period + interval '1 month')::date - 30)
+        and t.occurred_at < loyalty.period_start((:period + interval '1 month')::date)
 )
 
 insert into loyalty.work_spend (run_no, member_no, transactions, spend)

@@ -21,45 +21,50 @@ with rules as materialized (
     where v.version = :version
 ),
 
-earned as (
+-- refunds of earlier months' sales: few members have any
+earlier as (
     select
         w.member_no,
         sum(w.exact) as exact,
-        sum(w.exact - w.unnamed) filter (where w.sale_period = :period) as own,
-        sum(w.unnamed) as unnamed,
         sum(w.exact) filter (where w.sale_period <= :period - interval '12 months') as before_window,
-        sum(w.exact - w.unnamed) filter (where w.sale_period = any(cast(:pending_periods as date []))) as pending,
-        sum(w.points) as points,
-        bool_or(w.sale_period < :period) as take_backs
+        sum(w.exact) filter (where w.sale_period = any(cast(:pending_periods as date []))) as pending,
+        sum(w.points) as points
     from loyalty.work_points as w
-    where w.run_no = :run_no and w.member_no >= :first_member and w.member_no < :stop_member
+    where w.run_no = :run_no and w.member_no >= :first_member and w.member_no < :stop_member and w.sale_period < :period
     group by w.member_no
 ),
 
 measured as (
     select
-        p.*,
-        r.*,
-        coalesce(e.own, 0) as own,
-        coalesce(e.points, 0) as points,
-        coalesce(e.take_backs, false) as take_backs,
-        p.exact_sum + coalesce(e.exact, 0) as sum_after,
-        p.exact_unnamed + coalesce(e.unnamed, 0) as unnamed_after,
+        p.member_no,
+        p.tier_held,
+        p.tier_now,
+        p.held_until,
+        p.moved_since,
+        coalesce(w.points, 0) + coalesce(e.points, 0) as points,
+        e.member_no is not null as take_backs,
+        coalesce(w.exact - w.unnamed, 0) as own,
+        p.exact_sum + coalesce(w.exact, 0) + coalesce(e.exact, 0) as sum_after,
+        p.exact_unnamed + coalesce(w.unnamed, 0) as unnamed_after,
         p.exact_before_window + coalesce(e.before_window, 0) + case
             when p.periods_since = 1 then coalesce(p.exact_window[12], 0)
             else coalesce((select sum(x) from unnest(p.exact_window[greatest(1, 13 - p.periods_since) : 12]) as x), 0)
         end as before_after,
         case
             when cardinality(cast(:pending_periods as date [])) = 0 then 0
-            else coalesce(e.pending, 0) + coalesce((
-                select sum(slot.exact) from unnest(p.exact_window) with ordinality as slot (exact, age)
-                where (:period - make_interval(months => p.periods_since + slot.age::integer - 1))::date
-                    = any(cast(:pending_periods as date []))
-            ), 0)
+            else coalesce(e.pending, 0)
+                + case when :period = any(cast(:pending_periods as date [])) then coalesce(w.exact - w.unnamed, 0) else 0 end
+                + coalesce((
+                    select sum(slot.exact) from unnest(p.exact_window) with ordinality as slot (exact, age)
+                    where (:period - make_interval(months => p.periods_since + slot.age::integer - 1))::date
+                        = any(cast(:pending_periods as date []))
+                ), 0)
         end as pending
     from loyalty.work_profiles as p
-    cross join rules as r
-    left join earned as e on p.member_no = e.member_no
+    left join loyalty.work_points as w
+        on w.run_no = :run_no and p.member_no = w.member_no and w.sale_period = :period
+        and w.member_no >= :first_member and w.member_no < :stop_member
+    left join earlier as e on p.member_no = e.member_no
     where p.run_no = :run_no and p.member_no >= :first_member and p.member_no < :stop_member
     offset 0
 ),
@@ -67,7 +72,7 @@ measured as (
 qualified as (
     select
         m.*,
-        (floor(m.sum_after - m.pending) - case m.qualify
+        (floor(m.sum_after - m.pending) - case r.qualify
             when 'trailing_12_months' then floor(m.before_after + m.unnamed_after)
             when 'period' then floor(
                 m.sum_after - m.pending - case when :period = any(cast(:pending_periods as date [])) then 0 else m.own end
@@ -75,26 +80,43 @@ qualified as (
             else floor(m.unnamed_after)
         end)::bigint as qualifying_points
     from measured as m
+    cross join rules as r
     offset 0
 ),
 
 placed as (
     select
-        q.*,
-        greatest(width_bucket(q.qualifying_points, q.thresholds), 1) as due_rung,
-        coalesce(array_position(q.tiers, q.tier_held), 1) as held_rung,
-        coalesce(array_position(q.tiers, q.tier_now), 1) as now_rung
+        q.member_no,
+        q.qualifying_points,
+        q.points,
+        q.tier_held,
+        q.tier_now,
+        q.held_until,
+        q.moved_since,
+        q.take_backs,
+        q.sum_after,
+        q.before_after,
+        q.unnamed_after,
+        greatest(width_bucket(q.qualifying_points, r.thresholds), 1) as due_rung,
+        coalesce(array_position(r.tiers, q.tier_held), 1) as held_rung
     from qualified as q
+    cross join rules as r
     offset 0
 ),
 
+-- a tier decided by a manager since the period ended may be above the one held then
 asked as (
     select
         p.*,
-        p.due_rung > greatest(p.held_rung, p.now_rung) as rises,
-        p.due_rung > greatest(p.held_rung, p.now_rung)
-        and (p.reviews[p.due_rung] or coalesce(p.points >= p.review_above_points, false)) as asks
+        due.rises,
+        due.rises and (r.reviews[p.due_rung] or coalesce(p.points >= r.review_above_points, false)) as asks
     from placed as p
+    cross join rules as r
+    cross join lateral (
+        select p.due_rung > p.held_rung and (
+            p.tier_now = p.tier_held or p.due_rung > coalesce(array_position(r.tiers, p.tier_now), 1)
+        ) as rises
+    ) as due
     offset 0
 ),
 
@@ -106,16 +128,17 @@ moved as (
             when a.rises and not a.asks then a.due_rung
             when a.asks and :reviews = 'approve' and not exists (
                 select from loyalty.reviews as v
-                where v.member_no = a.member_no and v.tier_no = a.tiers[a.due_rung] and v.state = 'rejected'
-                    and ((v.decided_at at time zone a.time_zone) + make_interval(months => a.review_again_months))
-                    at time zone a.time_zone > :as_of
+                where v.member_no = a.member_no and v.tier_no = r.tiers[a.due_rung] and v.state = 'rejected'
+                    and ((v.decided_at at time zone r.time_zone) + make_interval(months => r.review_again_months))
+                    at time zone r.time_zone > :as_of
             ) then a.due_rung
-            when a.due_rung < a.held_rung and a.downgrade = 'one_step'
-                and coalesce(a.held_until, a.next_period) <= a.next_period
+            when a.due_rung < a.held_rung and r.downgrade = 'one_step'
+                and coalesce(a.held_until, r.next_period) <= r.next_period
                 then a.held_rung - 1
             else a.held_rung
         end as after_rung
     from asked as a
+    cross join rules as r
     offset 0
 ),
 
@@ -125,10 +148,11 @@ decided as (
         case
             when m.moved_since then m.held_until
             when m.after_rung = 1 then null
-            when m.after_rung <> m.held_rung or m.due_rung >= m.held_rung then m.hold_end
+            when m.after_rung <> m.held_rung or m.due_rung >= m.held_rung then r.hold_end
             else m.held_until
         end as held_after
     from moved as m
+    cross join rules as r
     offset 0
 )
 
@@ -140,12 +164,14 @@ select
     :run_no,
     d.member_no,
     d.qualifying_points,
-    d.tiers[d.after_rung],
-    case when d.asks then d.tiers[d.due_rung] end,
-    not d.moved_since and d.downgrade = 'one_step' and d.due_rung < d.after_rung and d.held_after <= d.period_after,
+    r.tiers[d.after_rung],
+    case when d.asks then r.tiers[d.due_rung] end,
+    not d.moved_since and r.downgrade = 'one_step' and d.due_rung < d.after_rung and d.held_after <= r.period_after,
     d.held_after,
     d.take_backs,
     d.sum_after,
     d.before_after,
     d.unnamed_after
 from decided as d
+cross join rules as r
+order by d.member_no

@@ -9,12 +9,13 @@ with removed as (
 )
 
 insert into loyalty.voucher_archive (
-    code, member_no, tier_no, amount, currency, state, issued_at, expires_at, period, archived_at
+    code, member_no, tier_no, from_tier_no, amount, currency, state, issued_at, expires_at, period, archived_at
 )
 select
     r.code,
     r.member_no,
     r.tier_no,
+    r.from_tier_no,
     r.amount,
     r.currency,
     case when r.state = 'issued' then 'expired' else r.state end,

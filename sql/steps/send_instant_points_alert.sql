@@ -1,13 +1,12 @@
 -- does:   an SMS into the outbox for each member who earned points in the period
 -- again:  a member told already is left out; outbox_once (kind, occasion, member) refuses a second message
 -- params: period date, month text, first_member bigint, stop_member bigint, recorded_at timestamptz
-insert into loyalty.outbox (kind, occasion, member_no, channel, facts, queued_at)
+insert into loyalty.outbox (kind, occasion, member_no, channel, queued_at)
 select
     'points_credited',
     :month,
     s.member_no,
     'sms',
-    jsonb_build_object('period', cast(:month as text), 'points', s.points_earned, 'balance', s.closing_balance),
     :recorded_at
 from loyalty.statements as s
 where s.period = :period and s.member_no >= :first_member and s.member_no < :stop_member and s.points_earned > 0

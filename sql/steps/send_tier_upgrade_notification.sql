@@ -4,15 +4,10 @@
 with news as (
     select
         'tier_upgrade'::loyalty.message_kind as kind,
-        to_char(:moved_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as occasion,
+        loyalty.occasion_of(:moved_at) as occasion,
         h.member_no,
-        jsonb_build_object(
-            'tier', t.name, 'from', f.name, 'period', to_char(h.period, 'YYYY-MM'), 'voucher', w.voucher_code, 'gift', w.gift
-        ) as facts
+        null::jsonb as facts
     from loyalty.tier_history as h
-    inner join loyalty.tiers as t on h.tier_no = t.tier_no
-    inner join loyalty.tiers as f on h.from_tier_no = f.tier_no
-    left join loyalty.rewards as w on h.member_no = w.member_no and h.tier_no = w.tier_no and w.earned_at = :moved_at
     where h.effective_at = :moved_at and h.member_no >= :first_member and h.member_no < :stop_member and h.upward
     union all
     select

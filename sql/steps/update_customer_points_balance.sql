@@ -14,23 +14,29 @@ with posted_so_far as (
     group by e.member_no
 ),
 
-closing as (
+closing as materialized (
     select
-        p.*,
+        p.member_no,
+        p.opening_balance,
+        p.posted_before,
+        p.tier_before,
+        p.tier_held,
+        p.held_until,
         t.qualifying_points,
         t.tier_after,
         t.proposed_tier,
         t.tier_at_risk,
         t.held_until as held_after,
-        t.take_backs,
         t.exact_sum as sum_after,
         t.exact_before_window as before_after,
         t.exact_unnamed as unnamed_after,
-        p.opening_balance <> 0 or s.transactions > 0 or f.member_no is not null or p.moved_in_period
-        or t.tier_after <> p.tier_before or t.proposed_tier is not null as has_something,
+        coalesce(
+            p.opening_balance <> 0 or s.transactions > 0 or f.member_no is not null or p.moved_in_period
+            or t.tier_after <> p.tier_before or t.proposed_tier is not null, false
+        ) as has_something,
         coalesce(s.transactions, 0) as transactions,
         coalesce(s.spend, 0) as spend,
-        greatest(w.points, 0) as credit,
+        coalesce(greatest(w.points, 0), 0) as credit,
         case
             when t.take_backs then (
                 select array_agg(slot.exact + coalesce(x.exact, 0) order by slot.age)
@@ -65,9 +71,10 @@ closing as (
         end as exact_window
     ) as shifted
     where p.run_no = :run_no and p.member_no >= :first_member and p.member_no < :stop_member
+    order by p.member_no -- so that all that is written below is written in order
 ),
 
-due as (
+due as not materialized (
     select * from closing as c where c.has_something
 ),
 
@@ -82,7 +89,6 @@ credited as (
         :recorded_at
     from due as d
     where d.credit > 0
-    order by d.member_no
     returning entry_id, member_no, points
 ),
 
@@ -128,7 +134,6 @@ stated as (
         d.unnamed_after,
         d.window_after
     from due as d
-    order by d.member_no
 ),
 
 -- members who have nothing to state, but whose tier is at risk, or held longer
@@ -141,8 +146,7 @@ warned as (
         c.qualifying_points,
         c.held_after
     from closing as c
-    where not coalesce(c.has_something, false) and c.tier_at_risk
-    order by c.member_no
+    where not c.has_something and c.tier_at_risk
     on conflict (period, member_no) do nothing
 ),
 
@@ -150,7 +154,7 @@ held as (
     update loyalty.accounts as a
     set held_until = c.held_after
     from closing as c
-    where not coalesce(c.has_something, false) and c.held_after is distinct from c.held_until
+    where not c.has_something and c.held_after is distinct from c.held_until
         and a.member_no = c.member_no and a.member_no >= :first_member and a.member_no < :stop_member
 )
 

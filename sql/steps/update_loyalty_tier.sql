@@ -27,7 +27,7 @@ with due as (
 
 moved as (
     insert into loyalty.tier_history (
-        member_no, effective_at, from_tier_no, tier_no, period, upward, review_no, recorded_at
+        member_no, effective_at, from_tier_no, tier_no, period, upward, review_no, rules_version, recorded_at
     )
     select
         d.member_no,
@@ -37,6 +37,7 @@ moved as (
         d.period,
         up.rung > down.rung,
         d.review_no,
+        :version,
         :recorded_at
     from due as d
     inner join loyalty.rungs as up on up.version = :version and d.tier_no = up.tier_no

@@ -85,7 +85,8 @@ SQL = {
         " where m.customer_id = :customer_id order by l.lot_no"
     ),
     "messages": (
-        "select m.customer_id, o.kind::text, o.occasion, o.channel, (o.facts - 'voucher')::text as facts"
+        "select m.customer_id, o.kind::text, o.occasion, o.channel,"
+        " (coalesce(o.facts, loyalty.message_facts(o.kind, o.occasion, o.member_no)) - 'voucher')::text as facts"
         " from loyalty.outbox as o join loyalty.members as m using (member_no)"
     ),
     "digests": "select period, statements, input_digest, output_digest from loyalty.closes order by period",

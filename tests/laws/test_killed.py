@@ -25,7 +25,7 @@ ROWS = {
     "determine_tier_eligibility": ("work_tiers", "new.member_no = 6"),
     "update_customer_points_balance": ("statements", "new.member_no = 6"),
     "update_loyalty_tier": ("tier_history", "new.member_no = 6"),
-    "create_reward_voucher": ("rewards", "new.member_no = 6"),
+    "create_reward_voucher": ("vouchers", "new.member_no = 6"),
     "assign_loyalty_manager_review": ("reviews", "new.member_no = 7"),
     "verify_physical_gift_dispatch": ("gift_dispatches", "new.member_no = 6"),
     "send_tier_upgrade_notification": ("outbox", "new.kind = 'tier_upgrade' and new.member_no = 6"),

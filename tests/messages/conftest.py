@@ -70,9 +70,9 @@ class Shop:
     def voucher(self, member_no: int, code: str, *, expires_at: str, state: str = "issued") -> None:
         """Give a member a voucher of 10.00."""
         self.execute(
-            "insert into loyalty.vouchers (code, member_no, tier_no, amount, currency, state, issued_at, expires_at,"
-            " period) values (:code, :member_no, 1, 1000, 'USD', :state, :at, cast(:expires_at as timestamptz),"
-            " '2017-12-01')",
+            "insert into loyalty.vouchers (code, member_no, tier_no, from_tier_no, amount, currency, state, issued_at,"
+            " expires_at, period) values (:code, :member_no, 1, 1, 1000, 'USD', :state, :at,"
+            " cast(:expires_at as timestamptz), '2017-12-01')",
             code=code,
             member_no=member_no,
             state=state,

@@ -87,9 +87,9 @@ class Books:
         """A move that the period's close made, or that was approved some days later."""
         self.execute(
             "insert into loyalty.tier_history (member_no, effective_at, from_tier_no, tier_no, period, upward,"
-            "recorded_at) values (:member_no, loyalty.period_start(:next) + make_interval(days => :days),"
-            " :before, :after, :period,"
-            " :after > :before, :at)",
+            " rules_version, review_no, recorded_at) values (:member_no,"
+            " loyalty.period_start(:next) + make_interval(days => :days), :before, :after, :period,"
+            " :after > :before, 1, case when :days > 0 then :member_no end, :at)",
             member_no=member_no,
             next=following(period),
             days=days_later,
@@ -100,18 +100,27 @@ class Books:
         )
 
     def voucher(
-        self, member_no: int, period: date, tier: str, amount: int, *, archived: bool = False, days_later: int = 0
+        self,
+        member_no: int,
+        period: date,
+        tier: str,
+        amount: int,
+        *,
+        before: str | None = None,
+        archived: bool = False,
+        days_later: int = 0,
     ) -> None:
         """A voucher for the move into the tier, in minor units."""
         table, column, value = ("voucher_archive", ", archived_at", ", :at") if archived else ("vouchers", "", "")
         self.execute(
-            f"insert into loyalty.{table} (code, member_no, tier_no, amount, currency, state, issued_at, expires_at,"
-            f" period{column}) select :code, :member_no, :tier_no, :amount, 'USD', 'issued', moved_at,"
-            f" moved_at + interval '90 days', :period{value}"
+            f"insert into loyalty.{table} (code, member_no, tier_no, from_tier_no, amount, currency, state, issued_at,"
+            f" expires_at, period{column}) select :code, :member_no, :tier_no, :before, :amount, 'USD', 'issued',"
+            f" moved_at, moved_at + interval '90 days', :period{value}"
             " from (select loyalty.period_start(:next) + make_interval(days => :days) as moved_at) as m",
             code=f"CODE{next(_codes)}",
             member_no=member_no,
             tier_no=TIERS[tier],
+            before=TIERS[before or tier],
             amount=amount,
             next=following(period),
             days=days_later,

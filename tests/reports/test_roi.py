@@ -187,10 +187,8 @@ def test_rewards_cost_what_they_are_worth_by_the_tier_held_before_them(books: Bo
     books.statement(1, held="Bronze", after="Silver", spend=10_000, earned=100)
     books.statement(2, held="Gold", spend=20_000, earned=250)
     books.statement(3, held="Silver", earned=-30)
-    books.move(1, DECEMBER, "Bronze", "Silver")
-    books.voucher(1, DECEMBER, "Silver", 500)
-    books.move(3, DECEMBER, "Silver", "Gold", days_later=3)
-    books.voucher(3, DECEMBER, "Gold", 1000, days_later=3)
+    books.voucher(1, DECEMBER, "Silver", 500, before="Bronze")
+    books.voucher(3, DECEMBER, "Gold", 1000, before="Silver", days_later=3)
     books.voucher(4, DECEMBER, "Platinum", 2500, archived=True)
 
     report = december(books)
