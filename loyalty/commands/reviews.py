@@ -34,9 +34,9 @@ def decide(given: Namespace, *, renew_reports: Callable[[Iterable[date]], None])
     """Approve or reject the reviews named; the reports of their months are made again from what is true now."""
     check_ready()
     if given.action == "approve":
-        decided = reviews.approve(given.ids, by=given.by, note=given.note or None)
+        decided = reviews.approve(given.ids, by=given.by, note=given.note or None, code=given.code)
     else:
-        decided = reviews.reject(given.ids, by=given.by, note=given.note)
+        decided = reviews.reject(given.ids, by=given.by, note=given.note, code=given.code)
     renew_reports(sorted({decision.period for decision in decided}))
     if given.json:
         say_json(decided)

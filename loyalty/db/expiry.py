@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from loyalty import clock
+from loyalty.db import approvals, redemptions, reviews
 from loyalty.db.closing import Batch, expire_points
 from loyalty.db.engine import transaction
+from loyalty.db.rules_versions import read_version
 from loyalty.db.statements import parameters, run
 
 _WARNINGS = ("outbox/warn_points_expiring", "outbox/warn_voucher_expiring")
@@ -16,13 +18,17 @@ _WARNINGS = ("outbox/warn_points_expiring", "outbox/warn_voucher_expiring")
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """What a daily expiry recorded: lots and their points, vouchers archived, reviews ended, warnings queued."""
+    """What a daily expiry recorded: lots and their points, vouchers archived, reviews ended, warnings queued.
+
+    `warnings` are those to members; `staff` are messages to managers about what waits for them.
+    """
 
     lots: int
     points: int
     vouchers: int
     reviews: int
     warnings: int
+    staff: int
 
 
 def expire(as_of: datetime, *, warn: bool = True) -> Expired:
@@ -31,6 +37,7 @@ def expire(as_of: datetime, *, warn: bool = True) -> Expired:
         terms = run(connection, "closing/find_terms_now", as_of=as_of).one()
     members = Batch(terms.first_member, terms.stop_member)
     recorded_at = clock.now()
+    _release_holds(as_of)
     lots, points = expire_points(members, as_of=as_of, recorded_at=recorded_at)
 
     def each(name: str) -> int:
@@ -42,7 +49,25 @@ def expire(as_of: datetime, *, warn: bool = True) -> Expired:
         vouchers=each("steps/remove_expired_vouchers"),
         reviews=each("reviews/lapse_overdue"),
         warnings=sum(map(each, _WARNINGS)) if warn else 0,
+        staff=_keep_approvals(as_of, recorded_at, terms.version),
     )
+
+
+def _release_holds(as_of: datetime) -> None:
+    """Give back what checkouts held and nobody committed, some members at a time; what has passed then expires."""
+    while True:
+        with transaction() as connection:
+            if redemptions.sweep(connection, as_of) < redemptions.SWEPT_AT_ONCE:
+                return
+
+
+def _keep_approvals(as_of: datetime, recorded_at: datetime, version: int) -> int:
+    """End what nobody decided in time, make batches of reviews nobody was asked about; the messages to managers."""
+    reviews.gather()
+    with transaction() as connection:
+        rules = read_version(connection, version)
+        approvals.end_overdue(connection, as_of, recorded_at, rules)
+        return approvals.tell_managers(connection, as_of, recorded_at, rules)
 
 
 def _each(name: str, members: Batch, **known: object) -> int:

@@ -23,7 +23,9 @@ from loyalty.messages.files import FileChannel, file_channel
 from loyalty.messages.mail import mailbox, message
 from loyalty.messages.quiet_hours import SendingHours, zone_of
 from loyalty.messages.rendering import render_email, render_sms
+from loyalty.messages.staff import deliver_to_staff
 from loyalty.messages.voice import voice
+from loyalty.rules.programme import Programme
 from loyalty.rules.toml import parse
 
 BATCH = 500
@@ -98,7 +100,7 @@ class Outcome:
 
 
 def deliver(as_of: datetime, *, limit_per_batch: int = BATCH) -> Delivered:
-    """Deliver every queued message that is due at `as_of`, an aware instant, to the file channel.
+    """Deliver every queued message that is due at `as_of`, an aware instant, to the file channel: managers' first.
 
     Any number of deliveries may run at once: each message is sent by one of them. Raises Unavailable when the
     database or the disk fails; what was delivered until then stays so, and the next delivery does the rest.
@@ -108,7 +110,9 @@ def deliver(as_of: datetime, *, limit_per_batch: int = BATCH) -> Delivered:
         raise WrongUse(f"a batch has at least one message, not {limit_per_batch}")
     channel, total, after = file_channel(), Delivered(), 0
     with transaction() as connection:
-        sender = _sender(connection, as_of)
+        sender, rules = _sender(connection, as_of)
+    sent, withheld = deliver_to_staff(channel, rules, sender.zone, as_of)
+    total += Delivered(sent=sent, withheld=withheld)
     while True:
         with transaction() as connection:
             batch = _claim(connection, sender, after, limit_per_batch, as_of)
@@ -120,13 +124,13 @@ def deliver(as_of: datetime, *, limit_per_batch: int = BATCH) -> Delivered:
         after = batch[-1].message_no
 
 
-def _sender(connection: Connection, as_of: datetime) -> Sender:
+def _sender(connection: Connection, as_of: datetime) -> tuple[Sender, Programme]:
     found = run(connection, "reads/message_programme", as_of=as_of).one_or_none()
     if found is None:
         raise Refused("no rules are installed: run `loyalty migrate`")
     rules = parse(found.document, f"version {found.version}")
     hours = SendingHours(rules.sms_from, rules.sms_until)
-    return Sender(found.version, rules.name, rules.languages, ZoneInfo(found.time_zone), hours)
+    return Sender(found.version, rules.name, rules.languages, ZoneInfo(found.time_zone), hours), rules
 
 
 def _claim(connection: Connection, sender: Sender, after: int, batch: int, as_of: datetime) -> list[Claimed]:
