@@ -50,6 +50,11 @@ def money(minor: int | None, currency: str) -> str:
     return str(format_currency(to_major(minor, currency), currency, pattern, LOCALE, currency_digits=False))
 
 
+def signed_money(minor: int, currency: str) -> str:
+    """A change of whole minor units, with its sign: +$1,234.50; zero has none."""
+    return _sign(minor) + money(abs(minor), currency)
+
+
 def short_money(minor: float, currency: str) -> str:
     """Whole minor units for the axis of a chart: $1.2K."""
     major = to_major(round(minor), currency)

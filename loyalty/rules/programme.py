@@ -16,6 +16,7 @@ from loyalty.rules.allowed import Choice, Code, Day, Number, Switch, Tables, Tex
 from loyalty.rules.money import MINOR_DIGITS, decimals
 
 MOST_TIERS = 20
+HANDLE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"  # how people are named: never by an e-mail address
 MOST_POINTS = 1_000_000_000
 MOST_MONEY = 1_000_000
 
@@ -124,19 +125,25 @@ class Programme(BaseModel):
     """Days that a manager has to decide."""
     review_overdue: Annotated[Overdue, Choice(get_args(Overdue))] = "lapse"
     """What becomes of a review that nobody decided in time. It is never approved by silence."""
+    review_reminder_days: Annotated[int | None, Whole(1, 366, word="off")] = 3
+    """Days ahead of that at which managers are reminded."""
     review_again_months: Annotated[int, Whole(0, 120)] = 6
     """Months for which a rejected upgrade is not proposed again."""
     approvers: Annotated[
         tuple[str, ...],
         Words(
             "handles of 1 to 40 letters, digits and . _ - (no e-mail addresses)",
-            r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}",
+            HANDLE,
             least=0,
             most=200,
             private=True,
         ),
     ] = ()
     """Who may decide reviews, by handle. Empty: anybody."""
+    review_code: Flag = False
+    """Whether a decision needs the one-time code that comes with the message to the managers."""
+    change_rules_alone: Flag = False
+    """Whether a change of the rules that is asked for in the Prefect UI needs no second person to approve it."""
 
     reward_again_months: Annotated[int, Whole(0, 120)] = 12
     """Months for which the same tier brings the same member no second reward."""

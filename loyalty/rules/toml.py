@@ -104,7 +104,7 @@ def to_toml(programme: Programme) -> str:
 
 
 def _setting(rules: BaseModel, key: str) -> str:
-    return f"{key} = {_kind(type(rules), key).write(getattr(rules, key))}"
+    return f"{key} = {kind_of(type(rules), key).write(getattr(rules, key))}"
 
 
 def _broken(origin: str, text: str, problem: str) -> str:
@@ -119,14 +119,15 @@ def _broken(origin: str, text: str, problem: str) -> str:
     return f"{origin}: line {line}: not valid TOML at column {column}: {problem[: told.start()]}{hint}"
 
 
-def _kind(model: type[BaseModel], key: str) -> Allowed:
+def kind_of(model: type[BaseModel], key: str) -> Allowed:
+    """Give the kind of value that a key of the rules, or of a tier, takes."""
     return next(kind for kind in model.model_fields[key].metadata if isinstance(kind, Allowed))
 
 
 def _about(model: type[BaseModel], key: str, label: str = "") -> str:
     """Write the comment of a key: what it is for, and what is allowed."""
     about = _comment(f"{label}{model.model_fields[key].description}")
-    kind = _kind(model, key)
+    kind = kind_of(model, key)
     return about if isinstance(kind, Switch) else f"{about}\n{_comment(f'Allowed: {kind.says}.')}"
 
 
@@ -143,7 +144,7 @@ def _mistakes(details: ErrorDetails) -> list[tuple[Place, str]]:
         case "ladder":
             return [(("tiers", index, key), text) for index, key, text in details["ctx"]["mistakes"]]
         case "missing":
-            return [(place, f"must be given: {_kind(model, str(place[-1])).says}")]
+            return [(place, f"must be given: {kind_of(model, str(place[-1])).says}")]
         case "extra_forbidden":
             return [(place, f"no rule has this name{_did_you_mean(str(place[-1]), model)}")]
         case _:

@@ -21,13 +21,19 @@ def check_symbol(body: str) -> str:
     return ALPHABET[sum(_INDEX[symbol] * position for position, symbol in enumerate(body, 1)) % len(ALPHABET)]
 
 
-def normalise(text: str) -> str | None:
-    """Turn what a person typed into the stored code of 13 symbols; None if it can't be a code of ours."""
+def folded(text: str) -> str | None:
+    """Turn what a person typed into symbols of the alphabet; None if it can't be. Case, hyphens, look-alikes go."""
     code = _FILLERS.sub("", text[: LONGEST_INPUT + 1])
     if len(text) > LONGEST_INPUT or not code.isascii():  # before folding case: a dotless i would become "I"
         return None
     code = code.upper().translate(_LOOK_ALIKES)
-    if len(code) != CODE_LENGTH or not all(symbol in _INDEX for symbol in code):
+    return code if all(symbol in _INDEX for symbol in code) else None
+
+
+def normalise(text: str) -> str | None:
+    """Turn what a person typed into the stored code of 13 symbols; None if it can't be a code of ours."""
+    code = folded(text)
+    if code is None or len(code) != CODE_LENGTH:
         return None
     return code if check_symbol(code[:BODY_LENGTH]) == code[BODY_LENGTH] else None
 
