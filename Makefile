@@ -1,6 +1,6 @@
 # Everything here needs Python 3.11 to 3.14 and make, nothing more: `env` makes the rest in .venv/.
 .DEFAULT_GOAL := help
-.PHONY: help env run test check bench soak up down lock
+.PHONY: help env run test check bench soak kills up down lock
 SHELL := /bin/sh
 BIN := .venv/bin/python
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
@@ -33,16 +33,19 @@ test: env  ## every test
 soak: env  ## every law at its full counts, a line each (SOAK=--write keeps them in benchmarks.md)
 	@$(BIN) -m tests.bench.soak $(SOAK)
 
+kills: env  ## deployed runs killed in every step, servers killed, a full disk: each recovers (a quarter of an hour)
+	@$(BIN) -m pytest -q -n 0 tests/recovery/kills.py
+
 check: env  ## lint, format, types, import contracts
 	@$(BIN) -m ruff check .
 	@$(BIN) -m ruff format --check .
 	@$(BIN) -m mypy
 	@.venv/bin/lint-imports
 
-bench: env  ## the monthly close beside the floor, at three sizes, and the import (BENCH=--write keeps the figures)
+bench: env  ## the monthly close beside the floor, at three sizes, the import, and the till (BENCH=--write keeps the figures)
 	@$(BIN) -m tests.bench.run $(BENCH)
 
-up: env  ## the local stack: database, Prefect server, worker, deployments
+up: env  ## the local stack: database, Prefect server, worker, deployments, API (LOYALTY_SCHEDULES=on: schedules too)
 	@$(BIN) -m deployments.stack up
 
 down: env  ## the local stack stopped, with all that run and up started
@@ -50,5 +53,5 @@ down: env  ## the local stack stopped, with all that run and up started
 
 lock: env  ## requirements.lock from pyproject.toml, newest versions
 	@$(BIN) -m pip install --quiet --disable-pip-version-check --target .venv/uv --upgrade uv
-	@.venv/uv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	@.venv/uv/bin/uv pip compile pyproject.toml --extra demo --extra dev --extra dask --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --quiet --upgrade --output-file requirements.lock

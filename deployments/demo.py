@@ -1,8 +1,9 @@
 """`make run`: a real grocer's year as a loyalty programme, closed month by month, the last of them through Prefect.
 
 The year 2017 of Complete Journey is loaded, its months up to November are closed with all reviews approved, and
-December is closed by a deployed run on the local stack, with its reviews left open. The programme's clock stands at
-the morning of 2 January 2018. A second time finds all of it done, and changes nothing.
+December is closed by a deployed run on the local stack. The upgrades that a manager must decide are left to approval
+runs, which wait suspended in the UI. The programme's clock stands at the morning of 2 January 2018. A second time finds
+all of it done, and changes nothing.
 """
 
 import os
@@ -21,10 +22,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from deployments import stack
-from deployments.stack import Stack
+from deployments.record import Stack
+from flows import approval_runs
 from flows.wording import delivered
 from loyalty import clock
 from loyalty.commands.failures import guarded
+from loyalty.db.approval_runs import waiting
 from loyalty.db.engine import transaction
 from loyalty.db.statements import run
 from loyalty.demo.complete_journey import ZONE
@@ -45,8 +48,9 @@ ENVIRONMENT = {"LOYALTY_TIME_ZONE": ZONE, "LOYALTY_CLOCK": "2018-01-02T10:00:00-
 FIRST, LAST_BEFORE, MONTH = date(2017, 1, 1), date(2017, 11, 1), date(2017, 12, 1)
 APPROVER = "demo"
 BACKFILL = Terms(notify=False, reviews="approve", decided_by=APPROVER)
-RUN_SECONDS = 300
+RUN_SECONDS, ASK_SECONDS = 300, 90
 _ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+_SUSPENDED = "PAUSED"
 
 
 @dataclass
@@ -93,11 +97,15 @@ def _run(stages: Stages) -> None:
         with stages.stage(f"{display_period(FIRST)} to {display_period(LAST_BEFORE)} closed") as say:
             outcomes = [close_month(period, BACKFILL) for period in months_between(FIRST, LAST_BEFORE)]
             say(f"reviews approved by {APPROVER}, no messages" if "closed" in outcomes else "unchanged")
-        with stages.stage("Prefect server, worker and deployments up") as say:
+        with stages.stage("Prefect server, worker, deployments and API up") as say:
             up = starting.result()
-            say("; ".join([*said, up.ui]))
+            say("; ".join([*said, up.ui, up.http]))
     with stages.stage(f"{display_period(MONTH)} closed by a deployed run") as say:
         say("unchanged" if _closed(MONTH) else deployed(up, "monthly_loyalty", period=display_period(MONTH)))
+    with stages.stage("Managers asked") as say:
+        approvals = asked(up)
+        runs = f"{len(approvals)} approval run{'s' * (len(approvals) != 1)}"
+        say(f"{runs} suspended until a manager decides" if approvals else "nothing waits for them")
     with stages.stage("Messages delivered") as say:
         say(delivered(deliver(clock.now())))
     with stages.stage("Reports written") as say:
@@ -106,7 +114,7 @@ def _run(stages: Stages) -> None:
     stages.console.print()
     stages.console.print(_figures(health))
     stages.console.print()
-    for line in (*_places(up, files), "", *_hints(), "", f"All of it took {stages.whole():.0f} s."):
+    for line in (*_places(up, files, approvals), "", *_hints(), "", f"All of it took {stages.whole():.0f} s."):
         stages.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -132,6 +140,27 @@ def deployed(up: Stack, name: str, **parameters: Any) -> str:
     if state["type"] != "COMPLETED":
         raise Unavailable(f"{name} is {state['name']}: {state['message'] or ''} (see {up.ui}/runs/flow-run/{number})")
     return str(state["message"])
+
+
+def asked(up: Stack) -> list[tuple[str, str]]:
+    """The runs that wait for managers' decisions, once they do wait: name and id of each.
+
+    Raises Unavailable if they don't come to it in time.
+    """
+    approval_runs.ask_for_all(up.api)  # only what no run asks for: one may have been lost since the last time
+    deadline = time.monotonic() + ASK_SECONDS
+    while True:
+        open_ones = waiting()
+        numbers = [each.flow_run_id for each in open_ones if each.flow_run_id]
+        found = (
+            stack.ask(up, "flow_runs/filter", flow_runs={"id": {"any_": numbers}}, sort="NAME_ASC") if numbers else []
+        )
+        suspended = [(each["name"], each["id"]) for each in found if each["state"]["type"] == _SUSPENDED]
+        if len(suspended) == len(open_ones):
+            return suspended
+        if time.monotonic() > deadline:
+            raise Unavailable("not every approval has a run that waits: `loyalty doctor` says which, and what to do")
+        time.sleep(0.25)
 
 
 def _written() -> tuple[Health, dict[str, Path]]:
@@ -179,7 +208,7 @@ def _vouchers(health: Health, currency: str) -> tuple[int, str]:
     return sum(each["vouchers"] for each in health["vouchers"]), f"of {money(amount, currency)}"
 
 
-def _places(up: Stack, files: dict[str, Path]) -> Iterator[str]:
+def _places(up: Stack, files: dict[str, Path], approvals: list[tuple[str, str]]) -> Iterator[str]:
     """Where to look on: files, and pages of Prefect's UI."""
     for what, file in files.items():
         yield f"{what:<16} {file}"
@@ -194,8 +223,11 @@ def _places(up: Stack, files: dict[str, Path]) -> Iterator[str]:
     wanted = {"name": {"any_": [display_period(MONTH)]}, "deployment_id": {"is_null_": False}}
     for each in stack.ask(up, "flow_runs/filter", flow_runs=wanted, sort="START_TIME_ASC", limit=1):
         yield f"Run of December  {up.ui}/v2/runs/flow-run/{each['id']}"
+    for name, number in approvals:
+        yield f"To be decided    {up.ui}/v2/runs/flow-run/{number}  ({name})"
     yield f"Messages         {settings().home_folder / 'outbox'}"
     yield f"Prefect          {up.ui}"
+    yield f"API              {up.http}/openapi.json"
 
 
 def _hints() -> Iterator[str]:
@@ -204,9 +236,10 @@ def _hints() -> Iterator[str]:
     shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
     for what, why in (
         (f"export LOYALTY_CLOCK={ENVIRONMENT['LOYALTY_CLOCK']}", "in the demo it is 2 January 2018"),
-        (f"{shown} reviews list", "the upgrades that wait"),
+        (f"{shown} reviews list", "the upgrades that wait, decided there or in the UI"),
         (f"{shown} member 1 --why", "every point of a member, traced to its cause"),
-        ("make down", "stop the server, its worker and the database"),
+        (f"{shown} doctor", "every part looked at"),
+        ("make down", "stop the servers, the worker and the database"),
     ):
         yield f"{what:<48} {why}"
 

@@ -46,15 +46,15 @@ def start(command: Sequence[str], *, environment: Mapping[str, str], folder: Pat
 
 def stop(process: Process) -> bool:
     """End a process and what it started; True if it was there. It is asked to, and after a while made to."""
-    if not process.lives:
-        return False
-    os.kill(process.pid, signal.SIGTERM)
-    if not _gone(process, STOP_SECONDS):
-        os.killpg(process.pid, signal.SIGKILL)
-        _gone(process, STOP_SECONDS)
+    there = process.lives
+    if there:
+        os.kill(process.pid, signal.SIGTERM)
+        if not _gone(process, STOP_SECONDS):
+            os.killpg(process.pid, signal.SIGKILL)
+            _gone(process, STOP_SECONDS)
     if process.pid in _children:
         _children.pop(process.pid).wait()
-    return True
+    return there
 
 
 def _gone(process: Process, seconds: float) -> bool:
