@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from loyalty.errors import ConfigurationError, LoyaltyError
+from loyalty.traces import place, trace
 
 FAILED, INTERRUPTED = 1, 130
 LOG = Path("logs", "errors.log")
-_PACKAGE = Path(__file__).parents[2]
-_ABOUT_CODE = (AttributeError, ImportError, NameError, NotImplementedError)  # their texts hold names from the code only
 
 
 def guarded(command: Callable[[], int]) -> int:
@@ -66,8 +65,8 @@ def _unforeseen(error: Exception) -> str:
     try:
         log = _log(error)
     except (OSError, ConfigurationError):
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        return f"something unforeseen went wrong ({kind} in {_short(place.filename)}, line {place.lineno})"
+        last = place(traceback.extract_tb(error.__traceback__)[-1])
+        return f"something unforeseen went wrong ({kind} in {last})"
     return f"something unforeseen went wrong ({kind}); where, is in {log}"
 
 
@@ -77,23 +76,5 @@ def _log(error: Exception) -> Path:
     path = settings().home_folder / LOG
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as log:
-        log.write("".join(_trace(error)))
+        log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n{''.join(trace(error))}")
     return path
-
-
-def _trace(error: BaseException) -> list[str]:
-    """The chain of errors, the first cause first: kinds and places, no values."""
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    lines = [*_trace(cause), "which led to\n"] if cause else [f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n"]
-    about = f": {error}" if isinstance(error, _ABOUT_CODE) else ""
-    state = getattr(error, "pgcode", None)
-    places = (
-        f"  {_short(place.filename)}, line {place.lineno}, in {place.name}\n"
-        for place in traceback.extract_tb(error.__traceback__)
-    )
-    return [*lines, f"{type(error).__qualname__}{about}{f' (SQLSTATE {state})' if state else ''}\n", *places]
-
-
-def _short(filename: str) -> str:
-    path = Path(filename)
-    return str(path.relative_to(_PACKAGE)) if path.is_relative_to(_PACKAGE) else path.name

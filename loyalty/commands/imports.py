@@ -1,4 +1,4 @@
-"""`loyalty import members|transactions|rates FILE.csv`."""
+"""`loyalty import members|transactions|rates FILE.csv [--correct]`."""
 
 import sys
 from argparse import Namespace
@@ -19,7 +19,10 @@ def load(given: Namespace) -> int:
     check_ready()
     path = Path(given.file)
     with progress_of(path.name) as progress:
-        result = _IMPORTS[given.kind](path, progress=progress)
+        if given.correct:
+            result = import_transactions(path, correct=True, progress=progress)
+        else:
+            result = _IMPORTS[given.kind](path, progress=progress)
     if given.json:
         say_json(result)
     else:
@@ -34,7 +37,9 @@ def load(given: Namespace) -> int:
 def _summary(kind: str, result: ImportResult) -> str:
     rejected = f", {result.rejected:,} rejected" if result.rejected else ""
     loaded = f"{result.loaded:,} {kind} loaded" if result.loaded else "nothing new"
-    return f"{loaded}, {result.unchanged:,} unchanged{rejected} ({result.read:,} rows in {result.seconds:.1f} s)"
+    corrected = f", {result.corrected:,} of them as corrections" if result.corrected else ""
+    read = f"{result.read:,} rows in {result.seconds:.1f} s"
+    return f"{loaded}{corrected}, {result.unchanged:,} unchanged{rejected} ({read})"
 
 
 @contextmanager

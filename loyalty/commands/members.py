@@ -20,6 +20,18 @@ _KINDS = {
     "expire": "expired",
     "expiry_reversed": "expiry given back, as the refunded points had expired",
     "write_off": "written off, as nothing was left to take",
+    "correction": "as recomputed, with every transaction in its own month",
+    "redeem": "redeemed",
+    "undo": "given back of a redemption",
+}
+
+_ABOUT = {
+    "take_back": "of sales of",
+    "expiry_reversed": "of sales of",
+    "expire": "of the lot of",
+    "correction": "of",
+    "redeem": "by redemption",
+    "undo": "by redemption",
 }
 
 
@@ -193,7 +205,7 @@ def _cause(cause: Cause) -> Iterator[str]:
 
 
 def _reference(entry: Row) -> str:
-    about = {"take_back": "of sales of", "expiry_reversed": "of sales of", "expire": "of the lot of"}.get(entry["kind"])
+    about = "at the till by" if entry["source"] == "till" else _ABOUT.get(entry["kind"])
     reason = f" ({entry['reason']})" if entry["reason"] else ""
     return (f" {about} {entry['reference']}" if about else "") + reason
 
@@ -217,7 +229,11 @@ def _transactions(rows: tuple[Row, ...]) -> list[str]:
 
 def _transaction(row: Row) -> tuple[Any, ...]:
     source = "" if row["source"] == "default" else f"{row['source']}:"
-    kind = row["kind"] if row["sale"] is None else f"refund of {source}{row['sale']}"
+    kind = row["kind"].replace("_", " ")
+    if row["sale"] is not None:
+        kind = f"{kind} of {source}{row['sale']}"
+    if row["corrects"]:
+        kind = f"{kind}, corrected"
     return (
         f"{source}{row['transaction_id']}",
         moment(row["occurred_at"]),

@@ -13,6 +13,7 @@ from loyalty.rules.periods import parse_period
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?([Zz]|[+-]\d{2}:?\d{2})?)?")
 _LONGEST_NAME, _LONGEST_NOTE = 80, 500
 STATES = ("open", "approved", "rejected", "lapsed", "all")
+EVENT_STATES = ("waiting", "dead", "dropped")
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,10 +35,14 @@ class Parser(argparse.ArgumentParser):
 def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Read a command line; `command` names what to do, such as "rules show". Raises WrongUse, or exits after --help."""
     given = _parser().parse_args(arguments)
-    if given.command == "reviews":
+    if given.command in {"reviews", "approvals"}:
         _check_decision(given)
+    if given.command == "import" and given.correct and given.kind != "transactions":
+        raise WrongUse("--correct is for transactions: members and rates are changed by importing them again")
     if given.command == "close" and given.rules and not given.simulate:
         raise WrongUse("--rules are candidate rules: they can only be simulated, with --simulate")
+    if given.command == "backfill" and given.recompute and (given.notify or given.reviews == "approve"):
+        raise WrongUse("--recompute closes nothing, so it takes no --reviews and no --notify")
     if given.command == "backfill" and given.reviews == "approve" and not given.by:
         raise WrongUse("reviews are approved in somebody's name: say whose with --by NAME")
     return given
@@ -47,11 +52,16 @@ def _check_decision(given: argparse.Namespace) -> None:
     if given.action == "list":
         return
     if not given.ids:
-        raise WrongUse(f"say which reviews to {given.action}: `loyalty reviews list` shows their numbers")
+        which = given.command
+        raise WrongUse(f"say which {which} to {given.action}: `loyalty {which} list` shows their numbers")
     if not given.by:
-        raise WrongUse("a review is decided in somebody's name: say whose with --by NAME")
+        raise WrongUse(f"{_one(given.command)} is decided in somebody's name: say whose with --by NAME")
     if given.action == "reject" and not given.note:
-        raise WrongUse("a review is rejected for a reason: give it with --note TEXT")
+        raise WrongUse(f"{_one(given.command)} is rejected for a reason: give it with --note TEXT")
+
+
+def _one(command: str) -> str:
+    return "a review" if command == "reviews" else "an approval"
 
 
 def _parser() -> Parser:
@@ -65,6 +75,7 @@ def _parser() -> Parser:
     _add_programme(commands)
     _add_month(commands)
     _add_members(commands)
+    _add_api(commands)
     _add_surroundings(commands)
     return parser
 
@@ -94,6 +105,9 @@ def _add_programme(commands: Any) -> None:
     load = _command(commands, "import", "load members, transactions or exchange rates from CSV", json=True)
     load.add_argument("kind", choices=("members", "transactions", "rates"), metavar="members|transactions|rates")
     load.add_argument("file", metavar="FILE.csv", help="may be compressed: FILE.csv.gz")
+    load.add_argument(
+        "--correct", action="store_true", help="transactions recorded with other content are corrected, not rejected"
+    )
 
 
 def _add_month(commands: Any) -> None:
@@ -108,7 +122,12 @@ def _add_month(commands: Any) -> None:
     backfill.add_argument("first", type=_period_text, metavar="FIRST")
     backfill.add_argument("last", type=_period_text, metavar="LAST")
     backfill.add_argument("--reviews", choices=("hold", "approve"), default="hold", metavar="hold|approve")
-    backfill.add_argument("--by", type=_name, metavar="NAME", help="in whose name reviews are approved")
+    backfill.add_argument("--by", type=_name, metavar="NAME", help="who approves reviews, or asks for a recompute")
+    backfill.add_argument(
+        "--recompute",
+        action="store_true",
+        help="close nothing: show what closed months would have come to, and ask for the difference to be posted",
+    )
     backfill.add_argument("--notify", action="store_true", help="queue messages to members")
     expire = _command(commands, "expire", "record points, vouchers and reviews whose time is over")
     expire.add_argument("--as-of", type=_instant, metavar="INSTANT", help="up to then instead of now")
@@ -119,6 +138,19 @@ def _add_month(commands: Any) -> None:
     reviews.add_argument("--state", choices=STATES, default="open", help="which to list (open unless told)")
     reviews.add_argument("--by", type=_name, metavar="NAME", help="who decides")
     reviews.add_argument("--note", type=_note, metavar="TEXT", default="", help="why")
+    reviews.add_argument("--code", metavar="CODE", help="the one-time code of the message, where the rules ask for one")
+    approvals = _command(commands, "approvals", "list or decide what waits, whole batches at a time", json=True)
+    approvals.add_argument("action", choices=("list", "approve", "reject"), metavar="list|approve|reject")
+    approvals.add_argument("ids", nargs="*", type=_number, metavar="ID")
+    approvals.add_argument("--state", choices=STATES, default="open", help="which to list (open unless told)")
+    approvals.add_argument("--by", type=_name, metavar="NAME", help="who decides")
+    approvals.add_argument("--note", type=_note, metavar="TEXT", default="", help="why")
+    approvals.add_argument(
+        "--code", metavar="CODE", help="the one-time code of the message, where the rules ask for one"
+    )
+    approvals.add_argument(
+        "--leave-out", nargs="+", type=_member, action="extend", default=[], metavar="MEMBER", help="who is rejected"
+    )
 
 
 def _add_members(commands: Any) -> None:
@@ -139,9 +171,40 @@ def _add_members(commands: Any) -> None:
     _command(commands, "verify", "prove the books: every check must find nothing", json=True)
 
 
+def _add_api(commands: Any) -> None:
+    serve = _command(commands, "serve", "serve the HTTP API until stopped")
+    serve.add_argument("--port", type=_port, metavar="N", help="instead of LOYALTY_API_PORT")
+    serve.add_argument("--host", metavar="ADDRESS", default="127.0.0.1", help="to listen on (127.0.0.1 unless told)")
+    serve.add_argument("--workers", type=_whole, metavar="N", default=1, help="processes that answer (1 unless told)")
+    keys = _command(commands, "keys", "make, list or revoke keys to the HTTP API")
+    actions = keys.add_subparsers(metavar="ACTION", dest="action", required=True)
+    create = _command(actions, "create", "make a key; it is shown once, alone on the last line")
+    create.add_argument("name", type=_name, metavar="NAME")
+    create.add_argument("--scope", nargs="+", action="extend", required=True, metavar="SCOPE", help="such as all")
+    create.add_argument("--expires", type=_instant, metavar="INSTANT", help="good until then (for ever unless told)")
+    create.add_argument("--per-minute", type=_whole, metavar="N", help="requests it may make (any number unless told)")
+    _command(actions, "list", "list the keys", json=True)
+    revoke = _command(actions, "revoke", "end a key")
+    revoke.add_argument("name", type=_name, metavar="NAME")
+    inbox = _command(commands, "inbox", "list, show, replay or drop events that are not applied")
+    actions = inbox.add_subparsers(metavar="ACTION", dest="action", required=True)
+    events = _command(actions, "list", "list the events that wait or are dead", json=True)
+    events.add_argument("--state", choices=EVENT_STATES, help="only these")
+    show = _command(actions, "show", "show an event and what it said", json=True)
+    show.add_argument("number", type=_whole, metavar="NUMBER")
+    replay = _command(actions, "replay", "try events again, now")
+    replay.add_argument(
+        "numbers", nargs="*", type=_whole, metavar="NUMBER", help="all that wait or are dead, unless told"
+    )
+    drop = _command(actions, "drop", "drop events for good")
+    drop.add_argument("numbers", nargs="+", type=_whole, metavar="NUMBER")
+    drop.add_argument("--note", type=_note, metavar="TEXT", required=True, help="why")
+
+
 def _add_surroundings(commands: Any) -> None:
     _command(commands, "demo", "load the demo data set")
     _command(commands, "stop", "stop the embedded database of this LOYALTY_HOME")
+    _command(commands, "doctor", "look at every part, and say how to mend what is wrong", json=True)
     _command(commands, "settings", "list the settings with their values", json=True)
 
 
@@ -176,7 +239,24 @@ def _note(text: str) -> str:
 
 def _number(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise WrongUse(f"a review is named by its number, such as 12, not {_shown(text)}")
+        raise WrongUse(f"a number such as 12 is wanted, not {_shown(text)}")
+    return int(text)
+
+
+def _member(text: str) -> int:
+    """A member's number, as lists show it: 123 or M123."""
+    return _number(text[1:] if text[:1] in {"M", "m"} else text)
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 1 << 16:
+        raise WrongUse(f"a port is a number from 1 to 65535, not {_shown(text)}")
+    return int(text)
+
+
+def _whole(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) == 0:
+        raise WrongUse(f"a whole number above 0 is wanted, not {_shown(text)}")
     return int(text)
 
 

@@ -49,5 +49,6 @@ def _rows(effects: Effects) -> Iterator[tuple[str, object, object]]:
     yield "members at risk of their tier", effects.at_risk, None
     yield "vouchers", effects.vouchers, None
     yield "voucher amount", money(effects.voucher_amount), None
+    yield "voucher amount of the upgrades held", money(effects.asked_voucher_amount), None
     yield "gifts", effects.gifts, None
     yield "points expired", effects.expired, None

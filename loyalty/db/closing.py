@@ -4,7 +4,7 @@ The order of things is the flow's; what a step means is its SQL's. Here is what 
 terms of the rules, the marks, and the transactions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -72,7 +72,8 @@ class Moves:
 class Close(Moves):
     """A close under way, or simulated: the terms of its rules and its run's number. Instants are UTC.
 
-    `moved_at` and `as_of` are the end of the period; `expires_at` is None where points never expire.
+    `moved_at` and `as_of` are the end of the period; `expires_at` is None where points never expire. `recompute_no`:
+    the month is computed anew for a recompute.
     """
 
     period: date
@@ -91,6 +92,7 @@ class Close(Moves):
     closed: bool
     candidate: int | None
     members: Batch
+    recompute_no: int | None = None
 
     def batches(self, wanted: int) -> list[Batch]:
         """Cut the members into at most so many batches of equal width; wide ones in whole ranges."""
@@ -104,10 +106,18 @@ class Close(Moves):
 
 
 @contextmanager
-def closing_lock() -> Iterator[None]:
-    """Hold the one lock of closing; waits for another close. The server frees it when the process dies."""
+def closing_lock() -> Iterator[Callable[[], None]]:
+    """Hold the one lock of closing; waits for another close. The server frees it when the process dies.
+
+    What it gives makes sure that the lock is still held: Unavailable is raised if the server was restarted meanwhile.
+    """
     with connect() as connection, advisory_lock(connection, _LOCK):
-        yield
+
+        def check_held() -> None:
+            connection.execute(text("select 1"))
+            connection.commit()
+
+        yield check_held
 
 
 def check_order(connection: Connection, period: date, *, now: datetime) -> bool:
@@ -272,13 +282,23 @@ def _post(close: Close, part: Batch) -> int:
         _require_mark(connection, COMPUTED[-1], close, part)
         locked = run(connection, "ledger/lock_accounts", **_chosen("ledger/lock_accounts", close, part)).one()
         for rank in range(1, locked.last_rank + 1):
-            _run(connection, "ledger/take_points", close, part, rank=rank)
+            _run(connection, "ledger/take_points", close, part, rank=rank, revision=0)
         with _hashing(connection):
             rows = _run(connection, "steps/update_customer_points_balance", close, part)
+        if locked.live:
+            _even_out(connection, close, part)
         if locked.accounts:
             _run(connection, "ledger/pay_debts", close, part)
         _set_mark(connection, "update_customer_points_balance", close, part, rows)
         return rows
+
+
+def _even_out(connection: Connection, close: Close, part: Batch) -> None:
+    """Even out what real time has posted in months after the one that is closed, without a message."""
+    for later in run(connection, "ledger/even_out", **_chosen("ledger/even_out", close, part)).all():
+        month = replace(close, period=later.period, shortfall=later.shortfall)
+        _run(connection, "ledger/take_points", month, part, rank=later.rank, revision=0)
+        _run(connection, "ledger/settle_cause", month, part, cause=later.cause)
 
 
 def finish(close: Close, *, finished_at: datetime) -> None:
@@ -354,7 +374,9 @@ def _run(connection: Connection, name: str, moves: Moves, batch: Batch, **more: 
 
 
 def _source(name: str, close: Close) -> str:
-    """The step's statement; a simulation of a closed period opens it as it was."""
+    """The step's statement; a simulation of a closed period opens it as it was, a recompute as it would have been."""
+    if close.recompute_no is not None and name in COMPUTED[:2]:
+        return f"recompute/{name}"
     if name == COMPUTED[0] and close.closed:
         return "simulation/retrieve_customer_profile_as_it_was"
     return f"steps/{name}"

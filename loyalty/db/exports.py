@@ -30,7 +30,7 @@ def export_statements(period: date, out: BinaryIO) -> None:
 def export_entries(out: BinaryIO) -> None:
     """Write all entries in order of entry_id."""
     with connect() as connection:
-        _copy(connection, "reads/export_entries", out, member_no=None)
+        _copy(connection, "reads/export_entries", out, member_no=None, after=None, most=None)
 
 
 def _copy(connection: Connection, name: str, out: BinaryIO, **params: Any) -> None:

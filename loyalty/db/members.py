@@ -122,7 +122,8 @@ def _member(connection: Connection, member_no: int, as_of: datetime) -> Member:
     lots = rows("reads/member_lots")
     available = sum(lot["remaining"] for lot in lots if lot["state"] == "available")
     pending = sum(lot["remaining"] for lot in lots if lot["state"] == "pending")
-    posted = sum(entry["points"] for entry in _entries(connection, member_no, as_of))
+    entries = _entries(connection, member_no, as_of)
+    posted = sum(entry["points"] for entry in entries if entry["kind"] != "expiry_reversed")
     owed = sum(lot["in_books"] for lot in lots) - posted
     statement = _statement(connection, member_no, months[-1]["period"]) if months else None
     return Member(
@@ -150,7 +151,7 @@ def _statement(connection: Connection, member_no: int, period: date) -> Row:
 
 
 def _entries(connection: Connection, member_no: int, as_of: datetime) -> list[Row]:
-    rows = _rows(connection, "reads/export_entries", member_no=member_no)
+    rows = _rows(connection, "reads/export_entries", member_no=member_no, after=None, most=None)
     return [row for row in rows if datetime.fromisoformat(row["occurred_at"]) <= as_of]
 
 
@@ -163,7 +164,7 @@ def _why(connection: Connection, member: Member) -> Why:
     rated = _rows(connection, "reads/member_transactions", **given)
     months = _months(_rows(connection, "reads/member_months", **given), rated)
     return Why(
-        causes=tuple(_cause(entry, months, uses, known) for entry in entries),
+        causes=tuple(_cause(entry, months, uses, known, rated) for entry in entries),
         months=tuple(months.values()),
         waiting=tuple(row for row in rated if row["booked_period"] not in months),
     )
@@ -181,9 +182,13 @@ def _months(stated: list[Row], rated: list[Row]) -> dict[date, Month]:
     return months
 
 
-def _cause(entry: Row, months: Mapping[date, Month], uses: list[Row], known: Mapping[int, Row]) -> Cause:
+def _cause(
+    entry: Row, months: Mapping[date, Month], uses: list[Row], known: Mapping[int, Row], rated: list[Row]
+) -> Cause:
     month = months.get(date.fromisoformat(f"{entry['period']}-01"))
     transactions, before, after = _rated(entry, month)
+    if entry["source"] == "till":
+        transactions = tuple(row for row in rated if row["transaction_id"] == entry["reference"])
     own = tuple(use for use in uses if use["entry_id"] == entry["entry_id"])
     taken = tuple(
         {"entry_id": use["entry_id"], "kind": known[use["entry_id"]]["kind"], "points": use["points"]}
@@ -196,12 +201,17 @@ def _cause(entry: Row, months: Mapping[date, Month], uses: list[Row], known: Map
 def _rated(entry: Row, month: Month | None) -> tuple[tuple[Row, ...], Decimal | None, Decimal | None]:
     """The transactions that an earn or take_back was posted for, and the exact sum before and after them.
 
-    A close takes the months of the sales in order, its own last.
+    A close takes the months of the sales in order, its own last, and with it what corrections add to earlier ones.
     """
-    if month is None or entry["kind"] not in {"earn", "take_back"}:
+    if month is None or entry["kind"] not in {"earn", "take_back"} or entry["source"] == "till":
         return (), None, None
+    sums: dict[date, Decimal] = {}
+    for row in month.transactions:
+        sums[row["sale_period"]] = sums.get(row["sale_period"], Decimal(0)) + row["exact_points"]
     sales = date.fromisoformat(f"{entry['reference']}-01")
-    earlier = sum((row["exact_points"] for row in month.transactions if row["sale_period"] < sales), Decimal(0))
-    own = tuple(row for row in month.transactions if row["sale_period"] == sales)
-    before = month.exact_before + earlier
+    with_own = {month.period, *(period for period, exact in sums.items() if exact > 0)}
+    rated = with_own if sales == month.period else {sales}
+    earlier = {period for period in sums.keys() - with_own if sales == month.period or period < sales}
+    before = month.exact_before + sum((sums[period] for period in earlier), Decimal(0))
+    own = tuple(row for row in month.transactions if row["sale_period"] in rated)
     return own, before, before + sum((row["exact_points"] for row in own), Decimal(0))

@@ -47,12 +47,11 @@ def install(
     """
     document = to_toml(programme)
     if not candidate:
-        # No month begins to close, and no other rules come, between what is checked here and the commit.
-        connection.execute(text("lock table loyalty.periods in share row exclusive mode"))
+        hold(connection)
         same = run(connection, "rules/find_same", from_period=from_period, document=document).scalar()
         if same is not None:
             return int(same)
-    _check_limits(connection, programme, from_period, candidate=candidate)
+    check_limits(connection, programme, from_period, candidate=candidate)
     wanted = parameters("rules/add_version").keys()
     given = {
         "from_period": from_period,
@@ -74,9 +73,43 @@ def install_first(connection: Connection, programme: Programme, *, at: datetime)
     return install(connection, programme, from_period=None, by=FIRST_APPLIED_BY, at=at)
 
 
+def hold(connection: Connection) -> None:
+    """Let no month begin to close, and no other rules come, between what is read next and the commit."""
+    connection.execute(text("lock table loyalty.periods in share row exclusive mode"))
+
+
+def check_limits(
+    connection: Connection, programme: Programme, from_period: date | None, *, candidate: bool = False
+) -> None:
+    """Raise Refused if these rules can't begin in that month, as `install` says; a candidate may in a closed one."""
+    names = [tier.name for tier in programme.tiers]
+    found = run(connection, "rules/find_limits", from_period=from_period, names=names).one()
+    if found.newest_closed and not candidate and (from_period or date.min) <= found.newest_closed:
+        first_open = display_period(following(found.newest_closed))
+        raise Refused(
+            f"{display_period(found.newest_closed)} is closed and keeps its rules: "
+            f"new rules can begin with {first_open}, the first open month"
+        )
+    if found.held_tiers:
+        raise Refused(
+            f"members hold or are proposed for {', '.join(found.held_tiers)}: such a tier can't be left out or renamed"
+        )
+    if found.fixed_currency not in {None, programme.currency}:
+        raise Refused(
+            f"transactions are recorded in a programme in {found.fixed_currency}: "
+            f"the currency can't become {programme.currency}"
+        )
+
+
 def discard(connection: Connection, version: int) -> None:
     """Remove a candidate version and the tiers that it alone had; a version that was ever in force stays."""
     run(connection, "rules/discard_candidate", version=version)
+    run(connection, "rules/discard_tiers")
+
+
+def discard_orphans(connection: Connection) -> None:
+    """Remove candidate versions that no run has. The caller keeps other simulations from beginning."""
+    run(connection, "rules/discard_orphans")
     run(connection, "rules/discard_tiers")
 
 
@@ -99,26 +132,6 @@ def read_version(connection: Connection, version: int) -> Programme:
 def history(connection: Connection) -> list[Version]:
     """List every version that was applied, oldest first."""
     return [Version(**row) for row in run(connection, "reads/rules_history").mappings()]
-
-
-def _check_limits(connection: Connection, programme: Programme, from_period: date | None, *, candidate: bool) -> None:
-    names = [tier.name for tier in programme.tiers]
-    found = run(connection, "rules/find_limits", from_period=from_period, names=names).one()
-    if found.newest_closed and not candidate and (from_period or date.min) <= found.newest_closed:
-        first_open = display_period(following(found.newest_closed))
-        raise Refused(
-            f"{display_period(found.newest_closed)} is closed and keeps its rules: "
-            f"new rules can begin with {first_open}, the first open month"
-        )
-    if found.held_tiers:
-        raise Refused(
-            f"members hold or are proposed for {', '.join(found.held_tiers)}: such a tier can't be left out or renamed"
-        )
-    if found.fixed_currency not in {None, programme.currency}:
-        raise Refused(
-            f"transactions are recorded in a programme in {found.fixed_currency}: "
-            f"the currency can't become {programme.currency}"
-        )
 
 
 def _value(programme: Programme, column: str) -> object:

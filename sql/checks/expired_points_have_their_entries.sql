@@ -1,39 +1,56 @@
--- does:   finds lots whose expired points are not those of their expiries less what take-backs gave back of them
+-- does:   finds lots that expired by more than their expiries say, and members whose lots' expired points are not those of their
+--         expiries less what take-backs gave back of them
 -- again:  reads only
 -- params: none
-with posted as (
+with recorded as (
     select
         e.member_no,
         e.cause as lot_no,
-        -e.points as points
+        -sum(e.points) as points
     from loyalty.entries as e
     where e.kind = 'expire'
-    union all
-    select
-        r.member_no,
-        c.entry_id,
-        -r.points
-    from loyalty.entries as r
-    left join loyalty.entries as c
-        on r.member_no = c.member_no and c.kind = 'earn' and c.cause = 0
-        and c.period = to_date(r.cause::text, 'YYYYMM')
-    where r.kind = 'expiry_reversed'
+    group by e.member_no, e.cause
 ),
 
-expired as (
+lots as (
     select
-        p.member_no,
-        p.lot_no,
-        sum(p.points) as points
-    from posted as p
-    group by p.member_no, p.lot_no
+        coalesce(l.member_no, r.member_no) as member_no,
+        coalesce(l.lot_no, r.lot_no) as lot_no,
+        coalesce(l.expired, 0) as expired,
+        coalesce(r.points, 0) as points
+    from (select * from loyalty.lots as o where o.expired <> 0) as l
+    full join recorded as r on l.member_no = r.member_no and l.lot_no = r.lot_no
+),
+
+given_back as (
+    select
+        e.member_no,
+        sum(e.points) as points
+    from loyalty.entries as e
+    where e.kind = 'expiry_reversed'
+    group by e.member_no
 )
 
 select
-    coalesce(l.member_no, x.member_no) as member_no,
-    coalesce(l.lot_no, x.lot_no) as lot_no,
-    l.expired,
+    x.member_no,
+    x.lot_no,
+    x.expired,
     x.points as by_entries
-from (select * from loyalty.lots as o where o.expired <> 0) as l
-full join expired as x on l.member_no = x.member_no and l.lot_no = x.lot_no
-where coalesce(l.expired, 0) is distinct from coalesce(x.points, 0)
+from lots as x
+where x.expired > x.points
+union all
+select
+    coalesce(t.member_no, g.member_no),
+    null,
+    coalesce(t.expired, 0),
+    coalesce(t.points, 0) - coalesce(g.points, 0)
+from (
+    select
+        x.member_no,
+        sum(x.expired) as expired,
+        sum(x.points) as points
+    from lots as x
+    group by x.member_no
+) as t
+full join given_back as g on t.member_no = g.member_no
+where coalesce(t.expired, 0) <> coalesce(t.points, 0) - coalesce(g.points, 0)

@@ -1,4 +1,5 @@
--- does:   finds lots whose points are not what is left, what debits used and what expired, and uses of a lot that is not there
+-- does:   finds lots whose points are not what is left, what debits used and did not give back, and what expired; and uses of a lot that
+--         is not there
 -- again:  reads only
 -- params: none
 with used as (
@@ -6,7 +7,11 @@ with used as (
         u.member_no,
         u.lot_no,
         sum(u.points) as points
-    from loyalty.lot_uses as u
+    from (
+        select o.member_no, o.lot_no, o.points from loyalty.lot_uses as o
+        union all
+        select r.member_no, r.lot_no, -r.points from loyalty.lot_returns as r
+    ) as u
     group by u.member_no, u.lot_no
 )
 

@@ -7,10 +7,7 @@ select
     r.shortfall,
     r.spend_window,
     loyalty.day_start((:period + interval '1 month')::date + r.pending_days) as available_at,
-    case
-        when r.expiry_months is null then null
-        else loyalty.period_start((:period + make_interval(months => r.expiry_months + 1))::date)
-    end as expires_at,
+    loyalty.points_expire_at(:period, r.expiry_months) as expires_at,
     array(
         select earlier.month::date
         from generate_series(:period - interval '24 months', :period, interval '1 month') as earlier (month)

@@ -1,13 +1,20 @@
--- does:   marks rows that are recorded already: unchanged where everything is the same, rejected where something differs
+-- does:   marks rows that are recorded already: unchanged where everything is the same; where something differs rejected or, in an
+--         import of corrections, with the row that they correct
 -- again:  marks the same rows
--- params: later boolean
+-- params: later boolean, correct boolean
 update import_transactions as r
 set
     unchanged = recorded.same,
-    reason = case when not recorded.same then 'same id with other content' end
+    reason = case when not recorded.same and not :correct then 'same id with other content' end,
+    corrected_no = case when not recorded.same and :correct then recorded.transaction_no end,
+    corrected_period = case when not recorded.same and :correct then recorded.booked_period end,
+    corrected_member_no = case when not recorded.same and :correct then recorded.member_no end
 from (
     select
         i.line,
+        t.transaction_no,
+        t.booked_period,
+        t.member_no,
         m.customer_id = i.customer_id and t.kind = i.kind and t.occurred_at = i.occurred_at and t.amount = i.amount
         and t.currency = i.currency and t.channel is not distinct from i.channel
         and t.location is not distinct from i.location and t.tax is not distinct from i.tax

@@ -14,17 +14,15 @@ select
             length(w.customer_id) > 200 or length(w.email) > 320 or length(w.phone) > 40
             or length(w.first_name) > 200 or length(w.last_name) > 200
             then 'over-long field'
-        when w.email !~ '^[^@[:space:]",;:<>()]+@[^@[:space:]",;:<>().]+([.][^@[:space:]",;:<>().]+)+$' then 'wrong email'
-        when
-            w.phone !~ '^[+]?[0-9 ()./-]+$' or length(translate(w.phone, '+ ()./-', '')) not between 5 and 15
-            then 'wrong phone'
+        when not loyalty.is_email(w.email) then 'wrong email'
+        when not loyalty.is_phone(w.phone) then 'wrong phone'
         when w.birthday_given and w.birthday is null or w.birthday > :tomorrow then 'wrong birthday'
         when w.joined_on_given and w.joined_on is null or w.joined_on > :tomorrow then 'wrong joined_on'
         when
             w.time_zone is not null
             and w.time_zone not in (select z.name from pg_timezone_names as z where z.name ~ '^[A-Z]')
             then 'wrong time_zone'
-        when w.language !~ '^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$' then 'wrong language'
+        when not loyalty.is_language(w.language) then 'wrong language'
         when w.email_consent_given and w.email_consent is null then 'wrong email_consent'
         when w.sms_consent_given and w.sms_consent is null then 'wrong sms_consent'
     end

@@ -1,14 +1,13 @@
--- does:   locks the sales that refunds name, so that two who refund the same sale wait for each other
+-- does:   locks the ids of the sales that refunds name, so that two who refund the same sale, or correct it, wait for each other
 -- again:  locks what is locked
 -- params: none
-select t.transaction_no
-from transactions as t
-where (t.booked_period, t.member_no, t.transaction_no) in (
-    select k.booked_period, k.member_no, k.transaction_no
+select k.transaction_no
+from transaction_keys as k
+where (k.source_no, k.transaction_id) in (
+    select s.source_no, r.original_transaction_id
     from import_transactions as r
     inner join sources as s on r.source = s.name
-    inner join transaction_keys as k on s.source_no = k.source_no and r.original_transaction_id = k.transaction_id
     where r.reason is null and not r.unchanged and not r.later
 )
-order by t.transaction_no
+order by k.source_no, k.transaction_id
 for no key update

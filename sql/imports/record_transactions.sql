@@ -1,4 +1,4 @@
--- does:   records the good rows, members in order, each with its key
+-- does:   records the good rows that are new, members in order, each with its key
 -- again:  the key of a recorded transaction refuses a second one; rows that are recorded were marked unchanged before
 -- params: first_open date, recorded_at timestamptz
 with recorded as (
@@ -14,7 +14,7 @@ with recorded as (
     from import_transactions as r
     inner join members as m on r.customer_id = m.customer_id and m.erased_at is null
     inner join sources as s on r.source = s.name
-    where r.reason is null and not r.unchanged and not r.later
+    where r.reason is null and not r.unchanged and not r.later and r.corrected_no is null
     order by m.member_no, r.occurred_at, r.transaction_id
     returning source_no, transaction_id, transaction_no, member_no, booked_period
 )

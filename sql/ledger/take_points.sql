@@ -1,21 +1,39 @@
 -- does:   posts the debits of one rank of a run (a member's ranks in turn) and takes them from the lots: the sale's own lot first, also
 --         what it had expired (given back by an entry of its own), then pending lots, the youngest first, then the available ones, the
---         soonest to expire first; what is not there is owed, or written off where the rules say so
+--         soonest to expire first, those of later months last; what is not there is owed, or written off where the rules say so. With a
+--         revision it is the debit of a recompute, of the month that stands as the sales' period; real time's own has its cause
 -- again:  the entries' key refuses a second posting; done in one transaction with the statement that ends the member's close
--- params: run_no bigint, period date, first_member bigint, stop_member bigint, rank integer, as_of timestamptz, recorded_at timestamptz, shortfall text
+-- params: run_no bigint, period date, first_member bigint, stop_member bigint, rank integer, as_of timestamptz, recorded_at timestamptz, shortfall text, revision integer
 with debits as (
     select
         w.member_no,
         w.sale_period,
         -w.points as points,
-        case when w.sale_period < :period then 'take_back' else 'earn' end::loyalty.entry_kind as kind,
         case
+            when :revision > 0 then 'correction'
+            when w.sale_period < :period then 'take_back'
+            else 'earn'
+        end::loyalty.entry_kind as kind,
+        coalesce(w.cause, case
             when w.sale_period < :period
                 then (extract(year from w.sale_period) * 100 + extract(month from w.sale_period))::bigint
+                    * case when :revision > 0 then 10000 else 1 end + :revision
             else 0
-        end as cause
+        end) as cause,
+        w.cause < 0 as of_one_sale,
+        (
+            select e.entry_id from loyalty.transactions as t
+            inner join loyalty.entries as e
+                on t.sale_period = e.period and t.member_no = e.member_no and e.kind = 'earn' and e.cause = -t.sale_no
+            where w.cause < 0 and t.booked_period = :period and t.member_no = w.member_no and t.transaction_no = -w.cause
+        ) as sale_lot_no,
+        (
+            select e.entry_id from loyalty.transactions as t
+            inner join loyalty.entries as e
+                on t.sale_period = e.period and t.member_no = e.member_no and e.kind = 'earn' and e.cause = 0
+            where w.cause < 0 and t.booked_period = :period and t.member_no = w.member_no and t.transaction_no = -w.cause
+        ) as close_lot_no
     from loyalty.work_points as w
-    inner join loyalty.work_profiles as p on p.run_no = :run_no and w.member_no = p.member_no
     where w.run_no = :run_no and w.rank = :rank and w.points < 0
         and w.member_no >= :first_member and w.member_no < :stop_member
 ),
@@ -41,29 +59,34 @@ offered as (
         d.points as wanted,
         l.lot_no,
         l.remaining,
-        l.remaining + case when own.is_own then l.expired else 0 end as offer,
-        sum(l.remaining + case when own.is_own then l.expired else 0 end) over (
+        l.remaining + case when own.place > 0 then l.expired else 0 end as offer,
+        sum(l.remaining + case when own.place > 0 then l.expired else 0 end) over (
             partition by d.member_no
             order by
-                own.is_own desc,
+                own.place desc,
+                own.place = 0 and l.period > :period asc,
                 l.available_at > :as_of desc,
-                case when l.available_at > :as_of then l.lot_no end desc,
+                case when own.place > 0 or l.available_at > :as_of then l.lot_no end desc,
                 l.expires_at asc nulls last,
                 l.lot_no asc
         ) as offered_with
     from debits as d
     inner join loyalty.lots as l on d.member_no = l.member_no
+    -- the lots that the sales went into: of a month, all that it earned
     cross join lateral (
-        select coalesce(
-            d.kind = 'take_back' and l.period = d.sale_period and l.origin_lot_no is null
-            and exists (
-                select from loyalty.entries as e
-                where e.period = l.period and e.member_no = l.member_no and e.kind = 'earn' and e.cause = 0
-                    and e.entry_id = l.lot_no
-            ), false
-        ) as is_own
+        select case
+            when d.of_one_sale and l.lot_no = d.sale_lot_no then 2
+            when d.of_one_sale and l.lot_no = d.close_lot_no then 1
+            when d.of_one_sale then 0
+            when l.period = d.sale_period and l.origin_lot_no is null
+                and exists (
+                    select from loyalty.entries as e
+                    where e.period = l.period and e.member_no = l.member_no and e.kind = 'earn' and e.entry_id = l.lot_no
+                ) then 1
+            else 0
+        end as place
     ) as own
-    where l.remaining > 0 or (own.is_own and l.expired > 0)
+    where l.remaining > 0 or (own.place > 0 and l.expired > 0)
 ),
 
 taken as (

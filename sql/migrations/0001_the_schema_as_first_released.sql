@@ -98,7 +98,11 @@ create table rules_versions (
     reward_again_months integer not null,
     voucher_days integer not null,
     voucher_warning_days integer not null,
-    point_value numeric not null
+    redemption_minimum bigint not null,
+    redemption_step bigint not null,
+    redemption_day_max bigint,
+    point_value numeric not null,
+    hold_minutes integer not null
 );
 
 comment on column rules_versions.starts_at is 'the instant at which from_period begins; filled in, like minor_digits, when the version is stored';
@@ -183,6 +187,19 @@ comment on column loyalty.accounts.exact_sum is 'points earned so far, exactly, 
 comment on column loyalty.accounts.exact_before_window is 'the part of exact_sum from sales older than twelve periods';
 comment on column loyalty.accounts.exact_unnamed is 'the part of exact_sum from refunds that name no sale: in no period''s sales';
 comment on column loyalty.accounts.exact_window is 'exact points by the period of the sale, the stated period first, at most twelve';
+-- What a member's fields may hold: one rule for files and for the API. Each function gives null for null.
+
+create function loyalty.is_email(word text) returns boolean language sql immutable parallel safe as $$
+    select word ~ '^[^@[:space:]",;:<>()]+@[^@[:space:]",;:<>().]+([.][^@[:space:]",;:<>().]+)+$'
+$$;
+
+create function loyalty.is_phone(word text) returns boolean language sql immutable parallel safe as $$
+    select word ~ '^[+]?[0-9 ()./-]+$' and length(translate(word, '+ ()./-', '')) between 5 and 15
+$$;
+
+create function loyalty.is_language(word text) returns boolean language sql immutable parallel safe as $$
+    select word ~ '^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$'
+$$;
 -- What was bought and brought back.
 
 create table loyalty.sources (
@@ -211,14 +228,15 @@ create table loyalty.transaction_keys (
 );
 
 -- Amounts are minor units of the transaction's own currency; exchange_rate is null in the programme's.
--- A refund that names its sale keeps the sale's place, found when it was recorded.
+-- A refund that names its sale keeps the sale's place, found when it was recorded. A row that is corrected stays, a reversal with
+-- the same words takes it back, and its replacement has the id from then on (corrections).
 create table loyalty.transactions (
     booked_period date not null,
     member_no bigint not null,
     transaction_no bigint generated always as identity,
     source_no smallint not null,
     transaction_id text not null,
-    kind text not null check (kind in ('sale', 'refund')),
+    kind text not null check (kind in ('sale', 'refund', 'sale_reversal', 'refund_reversal')),
     occurred_at timestamptz not null,
     recorded_at timestamptz not null,
     amount bigint not null check (amount >= 0),
@@ -232,6 +250,9 @@ create table loyalty.transactions (
 );
 
 comment on column loyalty.transactions.exchange_rate is 'the programme''s minor units for one minor unit, at the rate of the sale''s day';
+
+comment on column loyalty.transactions.sale_period is
+'the period that a named sale is booked to; without one, the earlier period whose points a reversal or a replacement is about';
 
 create index refunds_of_period on loyalty.transactions (booked_period, member_no) where sale_no is not null;
 create index refunds_of_sale on loyalty.transactions (sale_no, booked_period, transaction_no) where sale_no is not null;
@@ -277,9 +298,16 @@ create table loyalty.import_transactions (
     sale_period date,
     later boolean not null default false,
     unchanged boolean not null default false,
+    corrected_no bigint,
+    corrected_period date,
+    corrected_member_no bigint,
+    reversal_no bigint,
+    carried boolean not null default false,
     reason text
 );
 
+comment on column loyalty.import_transactions.corrected_no is 'the recorded row of the same id that this one is to replace';
+comment on column loyalty.import_transactions.carried is 'not a row of the file: a recorded refund that its corrected sale takes along';
 comment on column loyalty.import_transactions.month is 'of occurred_at in the programme''s zone; the period may be a later one';
 
 -- Refunds that name a sale wait here until every sale of the file is recorded.
@@ -734,6 +762,197 @@ select
                 hashint8extended(s.qualifying_points, hashint8extended(s.tier_before, s.tier_after)
                 )))))))))) as hash
 from loyalty.statements as s;
+-- What a person must decide: a batch of held upgrades, new rules, a correction of closed months. The batch is frozen here; the
+-- Prefect run that asks for the decision is only its form, and may be lost and made again.
+
+create table loyalty.approvals (
+    approval_no bigint generated always as identity primary key,
+    kind text not null check (kind in ('tier_upgrades', 'rules', 'recompute', 'adjustment')),
+    occasion text not null check (length(occasion) between 1 and 200),
+    period date check (extract(day from period) = 1),
+    asked_by text not null,
+    asked_at timestamptz not null,
+    due_at timestamptz not null,
+    state text not null default 'open' check (state in ('open', 'approved', 'rejected', 'lapsed')),
+    decided_by text,
+    decided_at timestamptz,
+    note text check (length(note) <= 500),
+    told text,
+    escalated_at timestamptz,
+    answers_refused integer not null default 0,
+    last_refusal text,
+    salt uuid not null default gen_random_uuid(),
+    code_hash text,
+    codes_sent integer not null default 0,
+    code_failures integer not null default 0,
+    constraint approvals_once unique (kind, occasion),
+    constraint approvals_open_or_decided check (
+        (state = 'open') = (decided_at is null) and (state = 'open') = (decided_by is null)
+    ),
+    constraint approvals_need_two_people check (asked_by = 'system' or lower(decided_by) <> lower(asked_by))
+);
+
+comment on column loyalty.approvals.occasion is 'what is asked, once for its kind: "2017-12 Gold 1", the digest of a proposal';
+comment on column loyalty.approvals.told is 'what came of the decision, in a line';
+comment on column loyalty.approvals.answers_refused is 'answers of the form that could not be taken; last_refusal says why the last one';
+comment on column loyalty.approvals.salt is 'makes the names of its Prefect runs unique on any server, and salts the code';
+comment on column loyalty.approvals.code_hash is 'of the one-time code that managers were sent and nobody has typed yet';
+
+create index approvals_open on loyalty.approvals (approval_no) where state = 'open';
+
+-- The Prefect runs that asked for a decision, one after the other: the newest one holds it.
+create table loyalty.approval_runs (
+    approval_no bigint not null references loyalty.approvals,
+    attempt integer not null check (attempt >= 1),
+    flow_run_id uuid not null,
+    ended boolean not null default false,
+    primary key (approval_no, attempt)
+);
+
+create index approval_runs_not_ended on loyalty.approval_runs (approval_no) where not ended;
+
+alter table loyalty.reviews add column approval_no bigint references loyalty.approvals;
+
+comment on column loyalty.reviews.approval_no is 'the batch in which managers are asked; null until it is made, and where no manager was asked';
+
+create index reviews_of_approval on loyalty.reviews (approval_no, member_no) where approval_no is not null;
+create index reviews_unasked on loyalty.reviews (period, tier_no, member_no) where state = 'open' and approval_no is null;
+
+-- Messages to the managers about approvals; what they say is read when they are sent. Never about a member by name.
+create table loyalty.staff_messages (
+    message_no bigint generated always as identity primary key,
+    kind text not null check (kind in ('review_waiting', 'review_reminder', 'review_overdue', 'review_code')),
+    occasion text not null,
+    approval_no bigint not null references loyalty.approvals,
+    state text not null default 'queued' check (state in ('queued', 'sent', 'withheld')),
+    reason text,
+    queued_at timestamptz not null,
+    finished_at timestamptz,
+    constraint staff_messages_once unique (kind, occasion)
+);
+
+create index staff_messages_queued on loyalty.staff_messages (message_no) where state = 'queued';
+-- Changes of the rules that were asked for: the text, what it would replace, and what a simulated month says of the difference.
+-- A proposal is known by its content: the same text in place of the same version from the same month is the same proposal, and
+-- another attempt of it only if the one before was rejected or lapsed.
+create table loyalty.rules_changes (
+    change_no bigint generated always as identity primary key,
+    from_period date not null check (extract(day from from_period) = 1),
+    base_version integer not null references loyalty.rules_versions,
+    digest text not null check (digest ~ '^[0-9a-f]{64}$'),
+    attempt integer not null check (attempt >= 1),
+    document text not null,
+    note text not null check (length(note) <= 500),
+    asked_by text not null,
+    asked_at timestamptz not null,
+    figures jsonb not null,
+    approval_no bigint unique references loyalty.approvals,
+    version integer references loyalty.rules_versions,
+    constraint rules_changes_once unique (from_period, base_version, digest, attempt)
+);
+
+comment on column loyalty.rules_changes.base_version is 'the version that rules from_period as the proposal is made';
+comment on column loyalty.rules_changes.digest is 'sha256 of the document, in hexadecimal digits';
+comment on column loyalty.rules_changes.figures is 'the simulated month under both rules, as it was when the proposal was made';
+comment on column loyalty.rules_changes.approval_no is 'null: the rules let one person change them';
+comment on column loyalty.rules_changes.version is 'the version that it became; null while it is not applied';
+-- Rows that were wrong, and closed months computed anew.
+
+-- A row is corrected once: its replacement may be corrected again. The reversal stands in the corrected row's member, the
+-- replacement may be another's. All three have the same source and id; the key of that id is the replacement's.
+create table loyalty.corrections (
+    corrected_no bigint primary key,
+    corrected_period date not null,
+    member_no bigint not null,
+    reversal_no bigint not null unique,
+    replacement_no bigint not null unique,
+    replacement_period date not null,
+    replacement_member_no bigint not null,
+    carried boolean not null,
+    recorded_at timestamptz not null
+);
+
+comment on column loyalty.corrections.carried is 'a refund that its corrected sale took along, itself unchanged';
+
+-- Closed months as they would be, had every row been known in its own: asked for, shown, decided, posted once.
+create table loyalty.recomputes (
+    recompute_no bigint generated always as identity primary key,
+    first_period date not null check (extract(day from first_period) = 1),
+    last_period date not null check (extract(day from last_period) = 1),
+    asked_by text not null,
+    asked_at timestamptz not null,
+    approval_no bigint unique references loyalty.approvals,
+    posted_period date,
+    posted_at timestamptz,
+    check (first_period <= last_period),
+    check ((posted_at is null) = (posted_period is null))
+);
+
+comment on column loyalty.recomputes.approval_no is 'null while it is computed; one that dies so is cleared away by the next';
+
+-- One row for each member whose months are not as they would be, and each month from the first such one on. points is the
+-- difference: what the rows of the month would have earned, less what they earned wherever they are booked, less what earlier
+-- recomputes posted of the month. The state from held_until on is that in which the computed month leaves the member.
+create table loyalty.recomputed_members (
+    recompute_no bigint not null references loyalty.recomputes on delete cascade,
+    period date not null,
+    member_no bigint not null,
+    points_due bigint not null,
+    points_had bigint not null,
+    points_before bigint not null,
+    points bigint generated always as (points_due - points_had - points_before) stored,
+    revision integer check (revision between 1 and 9999),
+    qualifying_points bigint not null,
+    tier_had smallint not null,
+    tier_due smallint not null,
+    held_until date,
+    exact_had numeric not null,
+    exact_sum numeric not null,
+    exact_before_window numeric not null,
+    exact_unnamed numeric not null,
+    exact_window numeric [] not null,
+    primary key (recompute_no, period, member_no)
+);
+
+comment on column loyalty.recomputed_members.revision is 'of the month, counted over all that was posted of it; null until posted';
+comment on column loyalty.recomputed_members.tier_had is 'the tier really held as the month was left';
+comment on column loyalty.recomputed_members.exact_had is 'the running exact sum of the same rows as they were really rated';
+
+create unique index recomputed_once on loyalty.recomputed_members (period, member_no, revision) where revision is not null;
+
+-- Whom a recompute is about: the members with a row that came late or was corrected, each from the month after the last statement
+-- that no such row could change. And their rows, each in its own month. Both go when the recompute is computed.
+create unlogged table loyalty.recompute_scope (
+    recompute_no bigint not null,
+    member_no bigint not null,
+    from_period date not null,
+    primary key (recompute_no, member_no)
+);
+
+create unlogged table loyalty.recompute_rows (
+    recompute_no bigint not null,
+    member_no bigint not null,
+    due_period date not null,
+    sale_period date not null,
+    unnamed boolean not null,
+    rated_at timestamptz not null,
+    rated_in date not null,
+    version integer not null,
+    rate_per_unit numeric not null,
+    eligible bigint not null,
+    had_per_unit numeric not null,
+    due_per_unit numeric
+);
+
+create index recompute_rows_by_month on loyalty.recompute_rows (recompute_no, due_period, member_no);
+
+comment on column loyalty.recompute_rows.due_period is 'the month of occurred_at, or the first closed one';
+comment on column loyalty.recompute_rows.rated_in is 'the month of the sale''s day, whose tier multiplies';
+comment on column loyalty.recompute_rows.due_per_unit is 'points for one minor unit by the tier that would have been held; null until that month is computed';
+
+-- What a recompute posts stands in the working tables of a run that is no run: number 0, emptied in the same transaction.
+create table loyalty.work_profiles_recompute partition of loyalty.work_profiles for values in (0);
+create table loyalty.work_points_recompute partition of loyalty.work_points for values in (0);
 -- The rules as SQL reads them. The monthly run, reviews and real time all rate through these views; no rule is written twice.
 
 -- Half-even rounding of an exact quotient of two whole numbers.
@@ -828,18 +1047,20 @@ inner join loyalty.rules_in_force as r on r.starts_at <= t.occurred_at and t.occ
 -- The eligible amount of each transaction, signed, with the moment and period of the sale that decide its rate.
 -- A refund takes the difference of its sale's refunded share, in the order of booking, so that any split of a refund ends alike.
 -- One booked to a month before its sale's (tills' clocks differ) is that month's own: a close takes back only what was posted.
+-- A reversal repeats the words of the row it takes back, so it comes to the same with the other sign; that of a refund of a sale is
+-- a refund of so much less.
 create view loyalty.eligible_transactions as
 select
     t.member_no,
     t.transaction_no,
     t.booked_period,
-    t.booked_period as sale_period,
+    coalesce(t.sale_period, t.booked_period) as sale_period,
     t.occurred_at,
     t.occurred_at as rated_at,
     t.version,
     t.rate_per_unit,
-    t.kind = 'refund' as unnamed,
-    case when t.kind = 'sale' then 1 else -1 end
+    t.kind in ('refund', 'refund_reversal') as unnamed,
+    case when t.kind in ('sale', 'refund_reversal') then 1 else -1 end
     * case when t.exchange_rate is null then t.counted else loyalty.half_even(t.counted * t.exchange_rate) end as eligible
 from loyalty.counted_amounts as t
 where t.sale_no is null
@@ -848,7 +1069,7 @@ select
     t.member_no,
     t.transaction_no,
     t.booked_period,
-    least(t.sale_period, t.booked_period) as sale_period,
+    least(coalesce(s.sale_period, s.booked_period), t.booked_period) as sale_period,
     t.occurred_at,
     s.occurred_at as rated_at,
     s.version,
@@ -856,7 +1077,9 @@ select
     false as unnamed,
     coalesce(
         loyalty.half_even(e.eligible * e.refunded_before, nullif(s.amount, 0))
-        - loyalty.half_even(e.eligible * (e.refunded_before + t.amount), nullif(s.amount, 0)), 0
+        - loyalty.half_even(
+            e.eligible * (e.refunded_before + case t.kind when 'refund' then t.amount else -t.amount end), nullif(s.amount, 0)
+        ), 0
     ) as eligible
 from loyalty.transactions as t
 inner join loyalty.counted_amounts as s
@@ -865,7 +1088,7 @@ cross join lateral (
     select
         case when s.exchange_rate is null then s.counted else loyalty.half_even(s.counted * s.exchange_rate) end::numeric as eligible,
         coalesce((
-            select sum(o.amount) from loyalty.transactions as o
+            select sum(case o.kind when 'refund' then o.amount else -o.amount end) from loyalty.transactions as o
             where o.sale_no = t.sale_no and (o.booked_period, o.transaction_no) < (t.booked_period, t.transaction_no)
         ), 0) as refunded_before
 ) as e
@@ -882,7 +1105,10 @@ select
     t.unnamed,
     t.occurred_at,
     t.eligible,
-    t.rate_per_unit * coalesce(l.multiplier, 1) as points_per_unit
+    t.rate_per_unit * coalesce(l.multiplier, 1) as points_per_unit,
+    t.rated_at,
+    t.version,
+    t.rate_per_unit
 from loyalty.eligible_transactions as t
 inner join loyalty.accounts as a on t.member_no = a.member_no
 left join loyalty.ladder as l
@@ -1007,3 +1233,1179 @@ language sql stable parallel safe as $$
         )
     end
 $$;
+-- What a simulated run would bring each of its members, read by the month's simulation and by the comparison of two.
+-- asks: the upgrade would be held for a manager; voucher and gift are those of a move, asked_* those of an upgrade that is held.
+create function loyalty.simulated_outcomes(run bigint, rules integer, month date, as_of timestamptz)
+returns table (
+    member_no bigint,
+    transactions integer,
+    spend bigint,
+    points bigint,
+    tier_held smallint,
+    tier_after smallint,
+    tier_asked smallint,
+    rung_before smallint,
+    rung_after smallint,
+    tier_at_risk boolean,
+    voucher_amount bigint,
+    gift text,
+    asked_voucher_amount bigint
+)
+language sql stable as $$
+    select
+        p.member_no,
+        coalesce(s.transactions, 0),
+        coalesce(s.spend, 0),
+        coalesce(e.points, 0),
+        p.tier_held,
+        t.tier_after,
+        -- what is open already is asked once
+        case when not o.asked_before then t.proposed_tier end,
+        coalesce(before_it.rung, 1::smallint),
+        after_it.rung,
+        t.tier_at_risk,
+        case when after_it.rung > coalesce(before_it.rung, 1) and not o.rewarded then after_it.voucher_amount else 0 end,
+        case when after_it.rung > coalesce(before_it.rung, 1) and not o.rewarded then after_it.gift else '' end,
+        case when not o.asked_before and not o.asked_rewarded then coalesce(asked.voucher_amount, 0) else 0 end
+    from loyalty.work_profiles as p
+    inner join loyalty.rules_versions as v on v.version = rules
+    inner join loyalty.work_tiers as t on t.run_no = run and p.member_no = t.member_no
+    left join loyalty.work_spend as s on s.run_no = run and p.member_no = s.member_no
+    left join (
+        select w.member_no, sum(w.points)::bigint as points
+        from loyalty.work_points as w where w.run_no = run group by w.member_no
+    ) as e on p.member_no = e.member_no
+    inner join loyalty.rungs as after_it on after_it.version = rules and t.tier_after = after_it.tier_no
+    left join loyalty.rungs as before_it on before_it.version = rules and p.tier_held = before_it.tier_no
+    left join loyalty.rungs as asked on asked.version = rules and t.proposed_tier = asked.tier_no
+    cross join lateral (
+        select
+            t.tier_after <> p.tier_held and exists (
+                select from loyalty.rewards as w
+                where w.member_no = p.member_no and w.tier_no = t.tier_after and w.earned_at < as_of
+                    and w.earned_at > as_of - make_interval(months => v.reward_again_months)
+            ) as rewarded,
+            t.proposed_tier is not null and exists (
+                select from loyalty.rewards as w
+                where w.member_no = p.member_no and w.tier_no = t.proposed_tier and w.earned_at < as_of
+                    and w.earned_at > as_of - make_interval(months => v.reward_again_months)
+            ) as asked_rewarded,
+            t.proposed_tier is not null and exists (
+                select from loyalty.reviews as w
+                where w.member_no = p.member_no and w.tier_no = t.proposed_tier and w.state = 'open' and w.period <> month
+            ) as asked_before
+    ) as o
+    where p.run_no = run
+$$;
+
+-- Two simulated runs of one month, member by member. A tier counts where it is reached or asked for, by its place on the second
+-- ladder. better, worse: in points, tier, voucher or gift; a member may be both.
+create function loyalty.compared_outcomes(
+    run_before bigint, rules_before integer, run_after bigint, rules_after integer, month date, as_of timestamptz
+)
+returns table (
+    member_no bigint,
+    tier_held smallint,
+    points_before bigint,
+    points_after bigint,
+    tier_before smallint,
+    tier_after smallint,
+    vouchers_before bigint,
+    vouchers_after bigint,
+    better boolean,
+    worse boolean
+)
+language sql stable as $$
+    select
+        c.member_no,
+        c.tier_held,
+        c.points_before,
+        c.points_after,
+        c.tier_before,
+        c.tier_after,
+        c.vouchers_before,
+        c.vouchers_after,
+        c.points_after > c.points_before or c.rung_after > c.rung_before
+        or c.vouchers_after > c.vouchers_before or (c.gift_after and not c.gift_before),
+        c.points_after < c.points_before or c.rung_after < c.rung_before
+        or c.vouchers_after < c.vouchers_before or (c.gift_before and not c.gift_after)
+    from (
+        select
+            b.member_no,
+            b.tier_held,
+            b.points as points_before,
+            a.points as points_after,
+            coalesce(b.tier_asked, b.tier_after) as tier_before,
+            coalesce(a.tier_asked, a.tier_after) as tier_after,
+            coalesce(was.rung, b.rung_after) as rung_before,
+            coalesce(becomes.rung, a.rung_after) as rung_after,
+            b.voucher_amount + b.asked_voucher_amount as vouchers_before,
+            a.voucher_amount + a.asked_voucher_amount as vouchers_after,
+            b.gift <> '' as gift_before,
+            a.gift <> '' as gift_after
+        from loyalty.simulated_outcomes(run_before, rules_before, month, as_of) as b
+        inner join loyalty.simulated_outcomes(run_after, rules_after, month, as_of) as a on b.member_no = a.member_no
+        left join loyalty.rungs as was
+            on was.version = rules_after and coalesce(b.tier_asked, b.tier_after) = was.tier_no
+        left join loyalty.rungs as becomes
+            on becomes.version = rules_after and coalesce(a.tier_asked, a.tier_after) = becomes.tier_no
+    ) as c
+$$;
+-- Who may call the API, what was answered before, and how fast somebody may go on.
+
+-- Only the hash of a key is kept. A name is given anew once its key is revoked.
+create table loyalty.api_keys (
+    key_no integer generated always as identity primary key,
+    name text not null check (length(name) between 1 and 80),
+    digest bytea not null unique check (length(digest) = 32),
+    scopes text [] not null check (cardinality(scopes) > 0),
+    requests_per_minute integer check (requests_per_minute > 0),
+    created_at timestamptz not null,
+    expires_at timestamptz,
+    revoked_at timestamptz,
+    last_used_at timestamptz
+);
+
+comment on column loyalty.api_keys.digest is 'SHA-256 of the key';
+comment on column loyalty.api_keys.requests_per_minute is 'null: no limit';
+
+create unique index api_keys_in_use on loyalty.api_keys (name) where revoked_at is null;
+
+-- The first answer to each Idempotency-Key of an API key, written in the transaction of what it answers. The row is made first,
+-- without an answer, so that whoever comes with the same key at the same time waits for it.
+create table loyalty.answers (
+    key_no integer not null,
+    idempotency_key text not null check (length(idempotency_key) between 1 and 255),
+    digest bytea not null check (length(digest) = 32),
+    status smallint,
+    body text,
+    answered_at timestamptz not null,
+    primary key (key_no, idempotency_key)
+);
+
+comment on column loyalty.answers.digest is 'SHA-256 of what was asked: method, path and content';
+
+create index answers_by_age on loyalty.answers (answered_at);
+
+-- Token buckets: how many more tries there were at the moment `at`, in seconds of the machines' time, and whether the last one
+-- was refused. A crash empties the table, which forgives; so nothing waits for the disc.
+create unlogged table loyalty.throttles (
+    bucket text primary key,
+    tokens double precision not null,
+    refused boolean not null,
+    at double precision not null
+);
+-- Every event from outside, as it came, before it is applied: once by (source, event id), whatever becomes of it.
+
+-- body: the bytes received, until they are old; digest: SHA-256 of what they say, by which the same event is told from another
+-- of the same id. waits_for: the transaction whose coming lets the event be applied. answer: what its first application said.
+create table loyalty.inbox (
+    source text not null check (length(source) between 1 and 120),
+    event_id text not null check (length(event_id) between 1 and 200),
+    event_no bigint generated always as identity,
+    kind text not null check (length(kind) between 1 and 80),
+    digest bytea not null check (length(digest) = 32),
+    body bytea,
+    received_at timestamptz not null,
+    state text not null check (state in ('waiting', 'applied', 'dead', 'dropped')),
+    reason text,
+    waits_for text,
+    tries integer not null default 0,
+    next_try_at timestamptz,
+    finished_at timestamptz,
+    answer text,
+    constraint inbox_once primary key (source, event_id),
+    check ((state = 'waiting') = (next_try_at is not null)),
+    check ((state = 'waiting') = (finished_at is null))
+);
+
+-- Only what is not applied is looked for by anything but its key; so an event that is applied at once costs one index.
+create index inbox_due on loyalty.inbox (next_try_at) where state = 'waiting';
+create index inbox_unapplied on loyalty.inbox (event_no) where state <> 'applied';
+create index inbox_waits_for on loyalty.inbox (source, waits_for) where state = 'waiting' and waits_for is not null;
+create index inbox_by_age on loyalty.inbox using brin (received_at);
+-- Real time: purchases, refunds, redemptions and vouchers at the till, each in one transaction. What is said here of one member is
+-- what the close says of a batch: a purchase is rated by loyalty.rated_transactions, a refund takes points by sql/ledger/take_points.
+-- The account is locked first, as a close does, so that the two can't deadlock.
+
+-- What real time has rated and posted in a month that no close has evened out yet: posted is the floor of the member's exact sum
+-- with it, less the floor without.
+create table loyalty.till_sums (
+    member_no bigint not null,
+    period date not null,
+    exact numeric not null,
+    posted bigint not null,
+    primary key (member_no, period)
+) with (fillfactor = 70);
+
+comment on column loyalty.till_sums.exact is 'exact points of the transactions booked to the month that real time has rated';
+comment on column loyalty.till_sums.posted is 'points that real time, or a close evening it out, has posted in the month';
+
+alter table loyalty.transactions add column live boolean;
+
+comment on column loyalty.transactions.live is 'true where real time rated it at once; of all others the close is the first to know';
+
+-- A debit of one member stands in the working tables of run -1 while its transaction takes its points.
+alter table loyalty.work_points add column cause bigint;
+
+comment on column loyalty.work_points.cause is 'of the debit''s entry, where it isn''t the close''s own or its sales'' period';
+
+create unlogged table loyalty.work_points_till partition of loyalty.work_points for values in (-1);
+
+-- Points spent, or held for a checkout: the debit is posted when they are held, and undone if the hold ends without a commit. So
+-- held points can't be spent twice, can't expire, and come back as those of an undone redemption do.
+create table loyalty.redemptions (
+    redemption_no bigint generated always as identity primary key,
+    member_no bigint not null,
+    period date not null,
+    entry_id bigint not null,
+    points bigint not null check (points > 0),
+    worth bigint not null,
+    purpose text not null check (purpose in ('money_off', 'reward', 'gift')),
+    reference text check (length(reference) between 1 and 200),
+    state text not null check (state in ('held', 'committed', 'cancelled', 'lapsed')),
+    asked_at timestamptz not null,
+    held_until timestamptz,
+    ended_at timestamptz,
+    check ((state = 'held') = (ended_at is null)),
+    check (state <> 'held' or held_until is not null)
+);
+
+comment on column loyalty.redemptions.worth is 'minor units of the programme''s currency, by the point value of the day';
+comment on column loyalty.redemptions.reference is 'the order paid, the reward of the catalogue, or the gift that the warehouse sends';
+
+create index redemptions_held on loyalty.redemptions (held_until) where state = 'held';
+create index redemptions_of_member on loyalty.redemptions (member_no, asked_at);
+create index held_points_of_member on loyalty.redemptions (member_no) where state = 'held';
+
+-- Which points an undone redemption gave back to the lots they had come from; entry_id is the undo.
+create table loyalty.lot_returns (
+    member_no bigint not null,
+    lot_no bigint not null,
+    entry_id bigint not null,
+    points bigint not null check (points > 0),
+    primary key (member_no, entry_id, lot_no)
+);
+
+-- The warehouse's work for a gift that points paid.
+create table loyalty.redeemed_gifts (
+    redemption_no bigint primary key references loyalty.redemptions,
+    gift text not null,
+    state text not null default 'open' check (state in ('open', 'picked', 'shipped', 'delivered', 'cancelled')),
+    reason text,
+    asked_at timestamptz not null,
+    changed_at timestamptz not null
+);
+
+-- Who holds or has used a voucher, and for what: a row for those of which somebody asked.
+create table loyalty.voucher_uses (
+    code text primary key,
+    reference text check (length(reference) between 1 and 200),
+    held_until timestamptz,
+    redeemed_at timestamptz
+);
+
+create index vouchers_held on loyalty.voucher_uses (held_until) where redeemed_at is null and held_until is not null;
+
+-- The cause of an entry by which the close of a month evens out what real time has posted in a later one: the month as yyyymm, times a
+-- hundred. Real time's own causes are below zero: minus the transaction's number.
+create function loyalty.evening_cause(closed date) returns bigint language sql immutable parallel safe as $$
+    select (extract(year from closed) * 100 + extract(month from closed))::bigint * 100
+$$;
+
+-- Books to the month of an instant or, where that is no longer open, to the earliest open one: its row is held shared until the
+-- transaction ends, so that its close waits. A close that began between the look and the lock makes it look again.
+create function loyalty.book(instant timestamptz) returns date language plpgsql as $$
+declare
+    month constant date := loyalty.period_of(instant);
+    booked date;
+    state text;
+begin
+    loop
+        select greatest(month, (max(p.period) + interval '1 month')::date) into booked
+        from loyalty.periods as p where p.state <> 'open';
+        select p.state into state from loyalty.periods as p where p.period = booked for share;
+        if not found then
+            perform loyalty.ensure_period(booked);
+        elsif state = 'open' then
+            return booked;
+        end if;
+    end loop;
+end $$;
+
+-- When the points of a month expire that are good for so many months; null for ever.
+create function loyalty.points_expire_at(period date, months integer) returns timestamptz
+language sql stable parallel safe as $$
+    select loyalty.period_start((period + make_interval(months => months + 1))::date)
+$$;
+
+-- The end of the n-th day after the day of an instant, in the programme's zone.
+create function loyalty.end_of_day(instant timestamptz, days integer) returns timestamptz
+language sql stable parallel safe as $$
+    select loyalty.day_start((instant at time zone p.time_zone)::date + days + 1) from loyalty.programme as p
+$$;
+
+-- The same time of day so many days later, in the programme's zone.
+create function loyalty.days_later(instant timestamptz, days integer) returns timestamptz
+language sql stable parallel safe as $$
+    select case
+        when days = 0 then instant
+        else ((instant at time zone p.time_zone) + make_interval(days => days)) at time zone p.time_zone
+    end
+    from loyalty.programme as p
+$$;
+
+-- Major units as whole minor units; null for what is finer than the currency, or out of bounds.
+create function loyalty.in_minor_units(amount numeric, digits integer) returns bigint
+language sql immutable parallel safe as $$
+    select case
+        when amount = round(amount, digits) and abs(amount) < ('1e' || 15 - digits)::numeric
+            then (amount * ('1e' || digits)::numeric)::bigint
+    end
+$$;
+
+-- What the books hold of a member at an instant, whatever has been recorded of it: lots past theirs are gone, and holds past theirs
+-- have given their points back, to the lots or, where those were passed, with some days' grace.
+create function loyalty.standing(member bigint, at timestamptz)
+returns table (available bigint, pending bigint, owed bigint)
+language sql stable as $$
+    select
+        greatest(h.available - d.owed, 0)::bigint,
+        (h.pending - least(greatest(d.owed - h.available, 0), h.pending))::bigint,
+        greatest(d.owed - h.available - h.pending, 0)::bigint
+    from (
+        select
+            coalesce(sum(x.points) filter (where x.available_at <= at), 0) as available,
+            coalesce(sum(x.points) filter (where x.available_at > at), 0) as pending
+        from (
+            select l.remaining as points, l.available_at from loyalty.lots as l
+            where l.member_no = member and l.remaining > 0 and (l.expires_at is null or l.expires_at > at)
+            union all
+            select u.points, l.available_at
+            from loyalty.redemptions as r
+            inner join loyalty.rules_in_force as v on v.starts_at <= r.held_until and r.held_until < v.ends_at
+            inner join loyalty.lot_uses as u on r.member_no = u.member_no and r.entry_id = u.entry_id
+            inner join loyalty.lots as l on u.member_no = l.member_no and u.lot_no = l.lot_no
+            where r.member_no = member and r.state = 'held' and r.held_until <= at
+                and (
+                    l.expires_at is null or l.expires_at > at
+                    or (l.expires_at <= r.held_until and loyalty.end_of_day(r.held_until, v.undo_grace_days) > at)
+                )
+        ) as x
+    ) as h
+    cross join (select coalesce(sum(o.owed), 0) as owed from loyalty.debts as o where o.member_no = member) as d
+$$;
+
+-- The balance at an instant by what the books hold: less what has expired since, which the daily job is yet to record, and with what
+-- holds past theirs give back. Reads but the few rows it is about, however many lots there are.
+create function loyalty.balance_at(member bigint, in_books bigint, at timestamptz) returns bigint
+language plpgsql stable as $$
+begin
+    if exists (
+        select from loyalty.redemptions as r where r.member_no = member and r.state = 'held' and r.held_until <= at
+    ) then
+        return (select s.available + s.pending - s.owed from loyalty.standing(member, at) as s);
+    end if;
+    return in_books - (
+        select coalesce(sum(l.remaining), 0) from loyalty.lots as l
+        where l.member_no = member and l.remaining > 0 and l.expires_at <= at
+    );
+end $$;
+
+-- A sale or refund as the till tells it; amounts in major units. Without occurred_at it happened now, without currency in that of the
+-- programme. original_transaction_id is a refund's only.
+create type loyalty.told_transaction as (
+    source text,
+    transaction_id text,
+    customer_id text,
+    original_transaction_id text,
+    occurred_at timestamptz,
+    amount numeric,
+    currency text,
+    tax numeric,
+    shipping numeric,
+    tip numeric,
+    fee numeric,
+    gift_card numeric,
+    paid_with_points numeric,
+    discount numeric,
+    channel text,
+    location text
+);
+
+-- What came of it. state: recorded; repeated (it was before, with the same words); other_content; or why nothing was written.
+create type loyalty.till_answer as (
+    state text,
+    member_no bigint,
+    transaction_no bigint,
+    period date,
+    points bigint,
+    balance bigint,
+    tier text,
+    debit boolean,
+    owes boolean,
+    shortfall text
+);
+
+-- The number of a source, made known where it isn't. Again: gives the same number.
+create function loyalty.source_number(wanted text) returns smallint language plpgsql as $$
+declare
+    number smallint;
+begin
+    select s.source_no into number from loyalty.sources as s where s.name = wanted;
+    if not found then
+        insert into loyalty.sources (name) values (wanted) on conflict do nothing;
+        select s.source_no into number from loyalty.sources as s where s.name = wanted;
+    end if;
+    return number;
+end $$;
+
+-- Why a transaction of this moment can't be taken in, or null.
+create function loyalty.moment_refused(occurred_at timestamptz, recorded_at timestamptz) returns text
+language sql stable as $$
+    select case
+        when occurred_at > recorded_at + interval '1 day' then 'too_far_ahead'
+        when occurred_at < (
+            select loyalty.day_start(r.starts_on) from loyalty.rules_in_force as r
+            where r.starts_at <= recorded_at and recorded_at < r.ends_at
+        ) then 'too_early'
+    end
+$$;
+
+-- Adds what real time has rated of a member in a month, and posts what the running floor gives with it: points to credit (positive)
+-- or to take (negative), of which nothing is left to do for the sums. A fraction over is carried.
+create function loyalty.add_exact(member bigint, month date, exact_sum numeric, added numeric) returns bigint
+language plpgsql as $$
+declare
+    points bigint;
+begin
+    select floor(exact_sum + coalesce(sum(s.exact), 0) + added) - floor(exact_sum) - coalesce(sum(s.posted), 0) into points
+    from loyalty.till_sums as s where s.member_no = member;
+    points := case when added < 0 then least(points, 0) else greatest(points, 0) end;
+    insert into loyalty.till_sums as s (member_no, period, exact, posted)
+    values (member, month, added, points)
+    on conflict (member_no, period) do update set exact = s.exact + excluded.exact, posted = s.posted + excluded.posted;
+    return points;
+end $$;
+
+-- What was answered when a transaction was recorded, told again: what was posted for it, and how the member stands now.
+create function loyalty.told_again(told loyalty.told_transaction, source smallint, at timestamptz) returns loyalty.till_answer
+language sql stable as $$
+    select (
+        case
+            when (t.kind, t.amount, t.currency, o.transaction_id) is not distinct from (
+                case when told.original_transaction_id is null then 'sale' else 'refund' end,
+                loyalty.in_minor_units(told.amount, c.minor_digits),
+                case when told.original_transaction_id is null then coalesce(told.currency, v.currency) else t.currency end,
+                told.original_transaction_id
+            )
+            and (told.customer_id is null or told.customer_id = m.customer_id)
+            and (told.occurred_at is null or told.occurred_at = t.occurred_at)
+            and (t.tax, t.shipping, t.tip, t.fee, t.gift_card, t.paid_with_points, t.discount, t.channel, t.location)
+            is not distinct from (
+                loyalty.in_minor_units(told.tax, c.minor_digits), loyalty.in_minor_units(told.shipping, c.minor_digits),
+                loyalty.in_minor_units(told.tip, c.minor_digits), loyalty.in_minor_units(told.fee, c.minor_digits),
+                loyalty.in_minor_units(told.gift_card, c.minor_digits),
+                loyalty.in_minor_units(told.paid_with_points, c.minor_digits),
+                loyalty.in_minor_units(told.discount, c.minor_digits), told.channel, told.location
+            ) then 'repeated'
+            else 'other_content'
+        end,
+        t.member_no, t.transaction_no, t.booked_period,
+        coalesce((
+            select sum(e.points) from loyalty.entries as e
+            where e.period = t.booked_period and e.member_no = t.member_no and e.kind in ('earn', 'take_back')
+                and e.cause = -t.transaction_no
+        ), 0)::bigint,
+        loyalty.balance_at(t.member_no, a.balance, at), tier.name, false, false, null
+    )::loyalty.till_answer
+    from loyalty.transaction_keys as k
+    inner join loyalty.transactions as t
+        on k.booked_period = t.booked_period and k.member_no = t.member_no and k.transaction_no = t.transaction_no
+    inner join loyalty.members as m on t.member_no = m.member_no
+    inner join loyalty.accounts as a on t.member_no = a.member_no
+    inner join loyalty.tiers as tier on a.tier_no = tier.tier_no
+    inner join loyalty.currencies as c on t.currency = c.currency
+    inner join loyalty.rules_in_force as v on v.starts_at <= at and at < v.ends_at
+    left join loyalty.transactions as o
+        on t.sale_period = o.booked_period and t.member_no = o.member_no and t.sale_no = o.transaction_no
+    where k.source_no = source and k.transaction_id = told.transaction_id
+$$;
+
+-- The amounts of a sale in minor units, with the rate of its day where its currency is another; state says why it can't be taken.
+create type loyalty.till_money as (
+    state text,
+    currency text,
+    exchange_rate numeric,
+    amount bigint,
+    tax bigint,
+    shipping bigint,
+    tip bigint,
+    fee bigint,
+    gift_card bigint,
+    paid_with_points bigint,
+    discount bigint
+);
+
+create function loyalty.money_told(told loyalty.told_transaction, happened_at timestamptz, at timestamptz)
+returns loyalty.till_money language sql stable as $$
+    select (
+        case
+            when num_nonnulls(
+                m.amount, m.tax, m.shipping, m.tip, m.fee, m.gift_card, m.paid_with_points, m.discount
+            ) < num_nonnulls(
+                told.amount, told.tax, told.shipping, told.tip, told.fee, told.gift_card, told.paid_with_points, told.discount
+            ) then 'too_fine'
+            when m.elsewhere and m.rate is null then 'no_rate'
+        end,
+        m.currency, m.rate, m.amount, m.tax, m.shipping, m.tip, m.fee, m.gift_card, m.paid_with_points, m.discount
+    )::loyalty.till_money
+    from (
+        select
+            c.currency,
+            c.currency <> v.currency as elsewhere,
+            case when c.currency <> v.currency then e.rate * ('1e' || v.minor_digits - c.minor_digits)::numeric end as rate,
+            loyalty.in_minor_units(told.amount, c.minor_digits) as amount,
+            loyalty.in_minor_units(told.tax, c.minor_digits) as tax,
+            loyalty.in_minor_units(told.shipping, c.minor_digits) as shipping,
+            loyalty.in_minor_units(told.tip, c.minor_digits) as tip,
+            loyalty.in_minor_units(told.fee, c.minor_digits) as fee,
+            loyalty.in_minor_units(told.gift_card, c.minor_digits) as gift_card,
+            loyalty.in_minor_units(told.paid_with_points, c.minor_digits) as paid_with_points,
+            loyalty.in_minor_units(told.discount, c.minor_digits) as discount
+        from loyalty.rules_in_force as v
+        cross join loyalty.programme as g
+        inner join loyalty.currencies as c on c.currency = coalesce(told.currency, v.currency)
+        left join loyalty.exchange_rates as e
+            on c.currency <> v.currency and c.currency = e.currency
+            and e.day = (happened_at at time zone g.time_zone)::date
+        where v.starts_at <= at and at < v.ends_at
+    ) as m
+$$;
+
+-- The rows of a sale that is new: its key and itself, booked and live as said; null if somebody else has just recorded this id.
+create function loyalty.add_sale(
+    told loyalty.told_transaction,
+    source smallint,
+    money loyalty.till_money,
+    member bigint,
+    month date,
+    happened_at timestamptz,
+    recorded_at timestamptz,
+    live boolean
+) returns bigint language plpgsql as $$
+#variable_conflict use_column
+declare
+    number bigint;
+begin
+    insert into loyalty.transaction_keys (source_no, transaction_id, transaction_no, member_no, booked_period)
+    values (source, told.transaction_id, nextval('loyalty.transactions_transaction_no_seq'), member, month)
+    on conflict do nothing
+    returning transaction_no into number;
+    if found then
+        insert into loyalty.transactions (
+            booked_period, member_no, transaction_no, source_no, transaction_id, kind, occurred_at, recorded_at, amount, currency,
+            exchange_rate, tax, shipping, tip, fee, gift_card, paid_with_points, discount, channel, location, live
+        )
+        overriding system value
+        values (
+            month, member, number, source, told.transaction_id, 'sale', happened_at, add_sale.recorded_at, money.amount,
+            money.currency, money.exchange_rate, money.tax, money.shipping, money.tip, money.fee, money.gift_card,
+            money.paid_with_points, money.discount, told.channel, told.location, nullif(add_sale.live, false)
+        );
+    end if;
+    return number;
+end $$;
+
+-- Rates a sale that is recorded, with the account locked, and posts what the running floor gives for it: entry, lot, balance. How many
+-- points that is.
+create function loyalty.credit_sale(
+    sale bigint,
+    account loyalty.accounts,
+    month date,
+    pending_days integer,
+    expiry_months integer,
+    happened_at timestamptz,
+    recorded_at timestamptz
+) returns bigint language plpgsql as $$
+#variable_conflict use_column
+declare
+    exact numeric;
+    posted bigint;
+    lot bigint;
+begin
+    select t.eligible * t.points_per_unit into exact from loyalty.rated_transactions as t
+    where t.booked_period = month and t.member_no = account.member_no and t.transaction_no = sale;
+    posted := loyalty.add_exact(account.member_no, month, account.exact_sum, exact);
+    if posted > 0 then
+        insert into loyalty.entries (period, member_no, kind, cause, points, occurred_at, recorded_at)
+        values (month, account.member_no, 'earn', -sale, posted, happened_at, credit_sale.recorded_at)
+        returning entry_id into lot;
+        insert into loyalty.lots (lot_no, member_no, period, points, remaining, available_at, expires_at)
+        values (
+            lot, account.member_no, month, posted, posted,
+            loyalty.days_later(happened_at, pending_days), loyalty.points_expire_at(month, expiry_months)
+        );
+        update loyalty.accounts as a set balance = a.balance + posted where a.member_no = account.member_no;
+    end if;
+    return posted;
+end $$;
+
+-- Records a sale and, where the rules of its month earn on purchase, posts its points. A customer who is not known is to be enrolled
+-- first. Nothing is written unless the state is recorded. Again: the key of transactions refuses a second one.
+create function loyalty.record_purchase(told loyalty.told_transaction, recorded_at timestamptz) returns loyalty.till_answer
+language plpgsql as $$
+declare
+    happened_at constant timestamptz := coalesce(told.occurred_at, recorded_at);
+    answer loyalty.till_answer;
+    source smallint;
+    erased timestamptz;
+    account loyalty.accounts;
+    money loyalty.till_money;
+    rules record;
+begin
+    answer.state := loyalty.moment_refused(happened_at, recorded_at);
+    if answer.state is not null then
+        return answer;
+    end if;
+    select m.member_no, m.erased_at into answer.member_no, erased
+    from loyalty.members as m where m.customer_id = told.customer_id;
+    if not found then
+        answer.state := 'unknown_customer';
+        return answer;
+    end if;
+    source := loyalty.source_number(told.source);
+    select a.* into account from loyalty.accounts as a where a.member_no = answer.member_no for update;
+    if exists (
+        select from loyalty.transaction_keys as k where k.source_no = source and k.transaction_id = told.transaction_id
+    ) then
+        return loyalty.told_again(told, source, recorded_at);
+    end if;
+    money := loyalty.money_told(told, happened_at, recorded_at);
+    answer.state := case
+        when erased is not null then 'erased'
+        when money.currency is null then 'no_such_currency'
+        else money.state
+    end;
+    if answer.state is not null then
+        return answer;
+    end if;
+
+    answer.period := loyalty.book(happened_at);
+    select v.earning, v.pending_days, v.expiry_months into rules from loyalty.rules_in_force as v
+    where v.from_period <= answer.period and answer.period < v.until_period;
+    answer.transaction_no := loyalty.add_sale(
+        told, source, money, answer.member_no, answer.period, happened_at, recorded_at, rules.earning = 'on_purchase'
+    );
+    if answer.transaction_no is null then -- it came for another member, or from a file
+        return loyalty.told_again(told, source, recorded_at);
+    end if;
+    answer.points := 0;
+    if rules.earning = 'on_purchase' then
+        answer.points := loyalty.credit_sale(
+            answer.transaction_no, account, answer.period, rules.pending_days, rules.expiry_months,
+            least(happened_at, recorded_at), recorded_at
+        );
+    end if;
+    answer.owes := answer.points > 0 and exists (select from loyalty.debts as d where d.member_no = answer.member_no);
+    answer.tier := (select t.name from loyalty.tiers as t where t.tier_no = account.tier_no);
+    answer.balance := loyalty.balance_at(answer.member_no, account.balance + answer.points, recorded_at);
+    answer.state := 'recorded';
+    return answer;
+end $$;
+
+-- Records a refund of a sale and, where real time or a close has posted the sale's points, says which are to be taken: the debit stands
+-- in the working table of run -1, for sql/ledger/take_points in the same transaction. Nothing is written unless the state is recorded.
+-- Again: the key of transactions refuses a second one.
+create function loyalty.record_refund(told loyalty.told_transaction, recorded_at timestamptz) returns loyalty.till_answer
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    happened_at constant timestamptz := coalesce(told.occurred_at, record_refund.recorded_at);
+    source constant smallint := loyalty.source_number(told.source);
+    answer loyalty.till_answer;
+    account loyalty.accounts;
+    named loyalty.transaction_keys;
+    sale record;
+    amount bigint;
+    terms record;
+    rated record;
+begin
+    answer.state := loyalty.moment_refused(happened_at, record_refund.recorded_at);
+    if answer.state is not null then
+        return answer;
+    elsif exists (
+        select from loyalty.transaction_keys as k where k.source_no = source and k.transaction_id = told.transaction_id
+    ) then
+        return loyalty.told_again(told, source, record_refund.recorded_at);
+    end if;
+    select k.* into named from loyalty.transaction_keys as k
+    where k.source_no = source and k.transaction_id = told.original_transaction_id;
+    if not found then
+        answer.state := 'no_sale';
+        return answer;
+    end if;
+    answer.member_no := named.member_no;
+    select a.* into account from loyalty.accounts as a where a.member_no = answer.member_no for update;
+    -- two who refund the same sale, or correct it, wait for each other
+    select k.* into named from loyalty.transaction_keys as k
+    where k.source_no = source and k.transaction_id = told.original_transaction_id
+    for no key update;
+    if named.member_no <> answer.member_no then
+        raise exception 'the sale has just become another member''s' using errcode = 'serialization_failure';
+    end if;
+
+    select t.*, c.minor_digits, m.customer_id, m.erased_at into sale
+    from loyalty.transactions as t
+    inner join loyalty.currencies as c on t.currency = c.currency
+    inner join loyalty.members as m on t.member_no = m.member_no
+    where t.booked_period = named.booked_period and t.member_no = named.member_no and t.transaction_no = named.transaction_no;
+    amount := loyalty.in_minor_units(told.amount, sale.minor_digits);
+    answer.state := case
+        when sale.kind <> 'sale' then 'not_a_sale'
+        when sale.erased_at is not null then 'erased'
+        when told.customer_id <> sale.customer_id then 'other_customer'
+        when told.currency <> sale.currency then 'other_currency'
+        when amount is null then 'too_fine'
+        when amount > sale.amount - (
+            select coalesce(sum(case o.kind when 'refund' then o.amount else -o.amount end), 0)
+            from loyalty.transactions as o where o.sale_no = sale.transaction_no
+        ) then 'too_much'
+    end;
+    if answer.state is not null then
+        return answer;
+    end if;
+
+    answer.owes := loyalty.release_lapsed(answer.member_no, record_refund.recorded_at);
+    answer.period := loyalty.book(happened_at);
+    insert into loyalty.transaction_keys (source_no, transaction_id, transaction_no, member_no, booked_period)
+    values (
+        source, told.transaction_id, nextval('loyalty.transactions_transaction_no_seq'), answer.member_no, answer.period
+    )
+    on conflict do nothing
+    returning transaction_no into answer.transaction_no;
+    if not found then
+        return loyalty.told_again(told, source, record_refund.recorded_at);
+    end if;
+    select
+        v.shortfall,
+        v.earning = 'on_purchase' and (sale.live or coalesce(sale.booked_period <= account.stated_period, false)) as live
+    into terms
+    from loyalty.rules_in_force as v where v.from_period <= answer.period and answer.period < v.until_period;
+    insert into loyalty.transactions (
+        booked_period, member_no, transaction_no, source_no, transaction_id, kind, occurred_at, recorded_at, amount, currency,
+        exchange_rate, channel, location, sale_no, sale_period, live
+    )
+    overriding system value
+    values (
+        answer.period, answer.member_no, answer.transaction_no, source, told.transaction_id, 'refund', happened_at,
+        record_refund.recorded_at, amount, sale.currency, sale.exchange_rate, told.channel, told.location,
+        sale.transaction_no, sale.booked_period, nullif(coalesce(terms.live, false), false)
+    );
+
+    answer.points := 0;
+    if terms.live then
+        select t.eligible * t.points_per_unit as exact, t.sale_period into rated from loyalty.rated_transactions as t
+        where t.booked_period = answer.period and t.member_no = answer.member_no and t.transaction_no = answer.transaction_no;
+        answer.points := loyalty.add_exact(answer.member_no, answer.period, account.exact_sum, rated.exact);
+    end if;
+    answer.debit := answer.points < 0;
+    if answer.debit then
+        insert into loyalty.work_points (run_no, member_no, sale_period, rank, exact, unnamed, points, cause)
+        values (-1, answer.member_no, rated.sale_period, 1, 0, 0, answer.points, -answer.transaction_no);
+    end if;
+    answer.shortfall := terms.shortfall;
+    select t.name into answer.tier from loyalty.tiers as t where t.tier_no = account.tier_no;
+    answer.balance := loyalty.balance_at(
+        answer.member_no,
+        (select a.balance from loyalty.accounts as a where a.member_no = answer.member_no),
+        record_refund.recorded_at
+    );
+    answer.state := 'recorded';
+    return answer;
+end $$;
+
+-- Gives the points of a redemption back at an instant, by an entry of that instant's month: to the lots they came from, under their old
+-- dates, or, where a lot has passed by then, to a new one that names the last of those and has some days' grace. The caller holds the
+-- account; what is owed is paid next, by sql/ledger/pay_debts, where this says so.
+create function loyalty.return_points(spent loyalty.redemptions, ended text, at timestamptz, recorded_at timestamptz)
+returns boolean language plpgsql as $$
+#variable_conflict use_column
+declare
+    month constant date := loyalty.book(return_points.at);
+    entry bigint;
+    passed record;
+begin
+    update loyalty.redemptions as r set state = ended, ended_at = return_points.at
+    where r.redemption_no = spent.redemption_no;
+    insert into loyalty.entries (period, member_no, kind, cause, points, occurred_at, recorded_at, reference)
+    values (
+        month, spent.member_no, 'undo', spent.redemption_no, spent.points, return_points.at, return_points.recorded_at,
+        spent.redemption_no::text
+    )
+    returning entry_id into entry;
+    with back as (
+        insert into loyalty.lot_returns (member_no, lot_no, entry_id, points)
+        select u.member_no, u.lot_no, entry, u.points
+        from loyalty.lot_uses as u
+        inner join loyalty.lots as l on u.member_no = l.member_no and u.lot_no = l.lot_no
+        where u.member_no = spent.member_no and u.entry_id = spent.entry_id
+            and (l.expires_at is null or l.expires_at > return_points.at)
+        returning lot_no, points
+    )
+
+    update loyalty.lots as l set remaining = l.remaining + b.points
+    from back as b where l.member_no = spent.member_no and l.lot_no = b.lot_no;
+    select sum(u.points) as points, max(u.lot_no) as lot_no into passed
+    from loyalty.lot_uses as u
+    inner join loyalty.lots as l on u.member_no = l.member_no and u.lot_no = l.lot_no
+    where u.member_no = spent.member_no and u.entry_id = spent.entry_id and l.expires_at <= return_points.at;
+    if passed.points > 0 then
+        insert into loyalty.lots (lot_no, member_no, period, points, remaining, available_at, expires_at, origin_lot_no)
+        select
+            entry, spent.member_no, month, passed.points, passed.points, return_points.at,
+            loyalty.end_of_day(return_points.at, v.undo_grace_days), passed.lot_no
+        from loyalty.rules_in_force as v where v.starts_at <= return_points.at and return_points.at < v.ends_at;
+    end if;
+    update loyalty.accounts as a set balance = a.balance + spent.points where a.member_no = spent.member_no;
+    update loyalty.redeemed_gifts as g
+    set state = 'cancelled', reason = 'redemption ' || ended, changed_at = return_points.recorded_at
+    where g.redemption_no = spent.redemption_no;
+    return exists (select from loyalty.debts as d where d.member_no = spent.member_no);
+end $$;
+
+-- Ends a member's holds that nobody committed in time, as of the end of each; the caller holds the account. Whether something is owed
+-- that the points that came back must pay. Again: finds none.
+create function loyalty.release_lapsed(member bigint, recorded_at timestamptz) returns boolean language plpgsql as $$
+declare
+    spent loyalty.redemptions;
+    owes boolean := false;
+begin
+    for spent in
+        select r.* from loyalty.redemptions as r
+        where r.member_no = member and r.state = 'held' and r.held_until <= release_lapsed.recorded_at
+        order by r.held_until, r.redemption_no
+        for update
+    loop
+        owes := loyalty.return_points(spent, 'lapsed', spent.held_until, release_lapsed.recorded_at);
+    end loop;
+    return owes;
+end $$;
+
+-- What a redemption comes to: done or not, and how the member stands after it. state is that of the redemption, or why there is none.
+create type loyalty.redemption_answer as (
+    state text,
+    redemption_no bigint,
+    member_no bigint,
+    points bigint,
+    worth bigint,
+    held_until timestamptz,
+    balance bigint,
+    available bigint,
+    owes boolean
+);
+
+-- Why so many points can't be redeemed by the rules of an instant, whatever the member has; null if they can. left_today: what the
+-- member may redeem today yet, null without a cap.
+create function loyalty.redemption_refused(rules loyalty.rules_versions, wanted bigint, left_today bigint) returns text
+language sql immutable parallel safe as $$
+    select case
+        when wanted < rules.redemption_minimum then 'below_minimum'
+        when wanted % rules.redemption_step <> 0 then 'wrong_step'
+        when wanted > left_today then 'above_day_max'
+    end
+$$;
+
+-- What a member may redeem on the day of an instant yet, in the programme's zone; null where the rules set no cap.
+create function loyalty.left_today(rules loyalty.rules_versions, member bigint, at timestamptz) returns bigint
+language sql stable parallel safe as $$
+    select rules.redemption_day_max - coalesce(sum(r.points), 0)::bigint
+    from loyalty.redemptions as r
+    where r.member_no = member and rules.redemption_day_max is not null
+        and r.asked_at >= loyalty.end_of_day(at, -1) and r.asked_at < loyalty.end_of_day(at, 0)
+        and (r.state = 'committed' or (r.state = 'held' and r.held_until > at))
+$$;
+
+-- The rules in force at an instant.
+create function loyalty.rules_at(instant timestamptz) returns setof loyalty.rules_versions
+language sql stable parallel safe as $$
+    select v.* from loyalty.rules_versions as v
+    where v.version = (
+        select r.version from loyalty.rules_in_force as r where r.starts_at <= instant and instant < r.ends_at
+    )
+$$;
+
+-- What points are worth in the programme's currency, in minor units.
+create function loyalty.worth_of(points bigint, rules loyalty.rules_versions) returns bigint
+language sql immutable parallel safe as $$
+    select loyalty.half_even(points * rules.point_value * ('1e' || rules.minor_digits)::numeric)
+$$;
+
+-- Takes points from the lots that can be spent at an instant, the soonest to expire first, and records each use; how many it could take.
+create function loyalty.use_lots(member bigint, entry bigint, wanted bigint, at timestamptz) returns bigint
+language plpgsql as $$
+declare
+    lot record;
+    taken bigint := 0;
+begin
+    for lot in
+        select l.lot_no, l.remaining from loyalty.lots as l
+        where l.member_no = member and l.remaining > 0 and l.available_at <= use_lots.at
+            and (l.expires_at is null or l.expires_at > use_lots.at)
+        order by l.expires_at asc nulls last, l.lot_no
+    loop
+        exit when taken = wanted;
+        lot.remaining := least(lot.remaining, wanted - taken);
+        update loyalty.lots as l set remaining = l.remaining - lot.remaining
+        where l.member_no = member and l.lot_no = lot.lot_no;
+        insert into loyalty.lot_uses (member_no, lot_no, entry_id, points) values (member, lot.lot_no, entry, lot.remaining);
+        taken := taken + lot.remaining;
+    end loop;
+    return taken;
+end $$;
+
+-- Spends points, or holds them for a checkout: never more than are available. Nothing is written unless the state is held or
+-- committed, but that holds past theirs are released; pay_first says that these gave back what must pay a debt first.
+create function loyalty.redeem(
+    customer text, wanted bigint, purpose text, reference text, hold boolean, at timestamptz
+) returns loyalty.redemption_answer language plpgsql as $$
+#variable_conflict use_variable
+declare
+    answer loyalty.redemption_answer;
+    rules loyalty.rules_versions;
+    month date;
+    entry bigint;
+begin
+    select m.member_no into answer.member_no
+    from loyalty.members as m where m.customer_id = customer and m.erased_at is null;
+    if not found then
+        answer.state := 'unknown_customer';
+        return answer;
+    end if;
+    select a.balance into answer.balance from loyalty.accounts as a where a.member_no = answer.member_no for update;
+    select v.* into rules from loyalty.rules_at(at) as v;
+    answer.state := loyalty.redemption_refused(rules, wanted, loyalty.left_today(rules, answer.member_no, at));
+    if answer.state is not null then
+        return answer;
+    elsif loyalty.release_lapsed(answer.member_no, at) then
+        answer.state := 'pay_first';
+        return answer;
+    end if;
+    if wanted > (
+        select coalesce(sum(l.remaining), 0) from loyalty.lots as l
+        where l.member_no = answer.member_no and l.remaining > 0 and l.available_at <= at
+            and (l.expires_at is null or l.expires_at > at)
+    ) then
+        answer.state := 'too_few';
+        return answer;
+    end if;
+
+    month := loyalty.book(at);
+    answer.redemption_no := nextval('loyalty.redemptions_redemption_no_seq');
+    answer.points := wanted;
+    answer.worth := loyalty.worth_of(wanted, rules);
+    answer.state := case when hold then 'held' else 'committed' end;
+    answer.held_until := case when hold then at + make_interval(mins => rules.hold_minutes) end;
+    insert into loyalty.entries (period, member_no, kind, cause, points, occurred_at, recorded_at, reference)
+    values (month, answer.member_no, 'redeem', answer.redemption_no, -wanted, at, at, answer.redemption_no::text)
+    returning entry_id into entry;
+    if loyalty.use_lots(answer.member_no, entry, wanted, at) <> wanted then
+        raise exception 'the lots do not hold what they were said to' using errcode = 'LY002';
+    end if;
+    insert into loyalty.redemptions (
+        redemption_no, member_no, period, entry_id, points, worth, purpose, reference, state, asked_at, held_until, ended_at
+    )
+    overriding system value
+    values (
+        answer.redemption_no, answer.member_no, month, entry, wanted, answer.worth, purpose, reference, answer.state, at,
+        answer.held_until, case when hold then null else at end
+    );
+    if not hold then
+        perform loyalty.ask_for_gift(answer.redemption_no, at);
+    end if;
+    update loyalty.accounts as a set balance = a.balance - wanted where a.member_no = answer.member_no;
+    return loyalty.redemption_told(answer.redemption_no, at);
+end $$;
+
+-- A warehouse task for a redemption that pays for a gift. Again: the task's key refuses a second one.
+create function loyalty.ask_for_gift(redemption bigint, at timestamptz) returns void language sql as $$
+    insert into loyalty.redeemed_gifts (redemption_no, gift, asked_at, changed_at)
+    select r.redemption_no, r.reference, at, at from loyalty.redemptions as r
+    where r.redemption_no = redemption and r.purpose = 'gift'
+    on conflict do nothing
+$$;
+
+-- A redemption as it is at an instant, and how its member stands; null if there is none.
+create function loyalty.redemption_told(redemption bigint, at timestamptz) returns loyalty.redemption_answer
+language sql stable as $$
+    select (
+        case when r.state = 'held' and r.held_until <= at then 'lapsed' else r.state end,
+        r.redemption_no, r.member_no, r.points, r.worth, r.held_until,
+        s.available + s.pending - s.owed, s.available, false
+    )::loyalty.redemption_answer
+    from loyalty.redemptions as r
+    cross join lateral loyalty.standing(r.member_no, at) as s
+    where r.redemption_no = redemption
+$$;
+
+-- Commits points that are held: once, and only before the hold ends. The state says what they are then.
+create function loyalty.commit_redemption(redemption bigint, at timestamptz) returns loyalty.redemption_answer
+language plpgsql as $$
+begin
+    update loyalty.redemptions as r set state = 'committed', ended_at = commit_redemption.at
+    where r.redemption_no = redemption and r.state = 'held' and r.held_until > commit_redemption.at;
+    if found then
+        perform loyalty.ask_for_gift(redemption, commit_redemption.at);
+    end if;
+    return loyalty.redemption_told(redemption, commit_redemption.at);
+end $$;
+
+-- Undoes a redemption, held or committed: its points come back. One that came back before stays as it is; a gift that has left the
+-- warehouse keeps its redemption: the state is then gift_sent. The caller pays debts where owes says so.
+create function loyalty.cancel_redemption(redemption bigint, at timestamptz) returns loyalty.redemption_answer
+language plpgsql as $$
+declare
+    answer loyalty.redemption_answer;
+    spent loyalty.redemptions;
+    sent text;
+    owes boolean := false;
+begin
+    perform from loyalty.accounts as a
+    where a.member_no = (select r.member_no from loyalty.redemptions as r where r.redemption_no = redemption)
+    for update;
+    select r.* into spent from loyalty.redemptions as r where r.redemption_no = redemption for update;
+    if not found then
+        return null;
+    end if;
+    select g.state into sent from loyalty.redeemed_gifts as g where g.redemption_no = redemption for update;
+    if spent.state = 'committed' and sent in ('shipped', 'delivered') then
+        answer := loyalty.redemption_told(redemption, cancel_redemption.at);
+        answer.state := 'gift_sent';
+        return answer;
+    end if;
+    owes := loyalty.release_lapsed(spent.member_no, cancel_redemption.at);
+    if spent.state = 'committed' or (spent.state = 'held' and spent.held_until > cancel_redemption.at) then
+        owes := loyalty.return_points(spent, 'cancelled', cancel_redemption.at, cancel_redemption.at);
+    end if;
+    answer := loyalty.redemption_told(redemption, cancel_redemption.at);
+    answer.owes := owes;
+    return answer;
+end $$;
+
+-- What a voucher is at an instant, whatever has been recorded of it: its state, and until when a hold lasts.
+create type loyalty.voucher_answer as (
+    state text,
+    code text,
+    member_no bigint,
+    customer_id text,
+    amount bigint,
+    currency text,
+    expires_at timestamptz,
+    held_until timestamptz,
+    reference text,
+    done boolean
+);
+
+-- Looks a voucher up by its code, in the archive too; null if there is none.
+create function loyalty.look_at_voucher(wanted text, at timestamptz) returns loyalty.voucher_answer
+language sql stable as $$
+    select (
+        case
+            when v.state = 'held' and u.held_until > at then 'held'
+            when v.state in ('issued', 'held') then case when v.expires_at > at then 'issued' else 'expired' end
+            else v.state
+        end,
+        v.code, v.member_no, m.customer_id, v.amount, v.currency, v.expires_at,
+        case when v.state = 'held' and u.held_until > at then u.held_until end,
+        case when v.state = 'redeemed' or (v.state = 'held' and u.held_until > at) then u.reference end,
+        false
+    )::loyalty.voucher_answer
+    from loyalty.voucher_codes as c
+    cross join lateral (
+        select k.code, k.member_no, k.amount, k.currency, k.state, k.expires_at from loyalty.vouchers as k
+        where k.member_no = c.member_no and k.code = c.code
+        union all
+        select a.code, a.member_no, a.amount, a.currency, a.state, a.expires_at from loyalty.voucher_archive as a
+        where a.code = c.code
+    ) as v
+    inner join loyalty.members as m on v.member_no = m.member_no
+    left join loyalty.voucher_uses as u on c.code = u.code
+    where c.code = wanted
+$$;
+
+-- Moves a voucher from the states given to another, by one conditional update whose row count decides; done says whether it did. The row
+-- is locked before it is judged, so that of any number who come at once one finds it as it was. A hold that has ended counts as none.
+create function loyalty.move_voucher(
+    wanted text, from_states text [], to_state text, reference text, held_until timestamptz, at timestamptz
+) returns loyalty.voucher_answer language plpgsql as $$
+#variable_conflict use_variable
+declare
+    answer loyalty.voucher_answer;
+    moved bigint;
+begin
+    perform from loyalty.vouchers as v
+    where v.code = wanted and v.member_no = (select c.member_no from loyalty.voucher_codes as c where c.code = wanted)
+    for update;
+    answer := loyalty.look_at_voucher(wanted, at);
+    if answer.code is null or not answer.state = any(from_states)
+        or (answer.state = 'held' and answer.reference is distinct from reference) then
+        return answer;
+    end if;
+    update loyalty.vouchers as v set state = to_state
+    where v.code = wanted and v.member_no = answer.member_no and v.state in ('issued', 'held');
+    get diagnostics moved = row_count;
+    if moved = 1 then
+        insert into loyalty.voucher_uses as u (code, reference, held_until, redeemed_at)
+        values (wanted, reference, held_until, case when to_state = 'redeemed' then at end)
+        on conflict (code) do update set
+            reference = excluded.reference, held_until = excluded.held_until, redeemed_at = excluded.redeemed_at;
+        answer := loyalty.look_at_voucher(wanted, at);
+        answer.done := true;
+    end if;
+    return answer;
+end $$;
+-- A purchase received and applied by one statement, which is what nearly all of them need.
+
+-- Makes whoever brings the same event wait until this transaction ends, before anything else is locked: so the ways in can't deadlock.
+create function loyalty.lock_event(source text, event_id text) returns void language sql as $$
+    select pg_advisory_xact_lock(hashtextextended(event_id, hashtextextended(source, 0)))
+$$;
+
+-- Keeps a purchase as it came and records it, with the answer to whoever asks; also the points posted. Nothing is written unless the
+-- state is recorded: where it isn't (the event is known, a refund waits for it, the customer is new or owes points, it can't be
+-- recorded), it takes more statements than one, or a refusal. Again: the keys of inbox and transactions refuse a second one.
+create function loyalty.take_purchase(told loyalty.told_transaction, digest bytea, body bytea, at timestamptz)
+returns table (state text, answer text, points bigint) language plpgsql as $$
+declare
+    recorded loyalty.till_answer;
+begin
+    perform loyalty.lock_event(told.source, told.transaction_id);
+    if exists (
+        select from loyalty.inbox as i where i.source = told.source and i.event_id = told.transaction_id
+    ) or exists (
+        select from loyalty.inbox as i
+        where i.source = told.source and i.waits_for = told.transaction_id and i.state = 'waiting'
+    ) or exists (
+        select from loyalty.members as m
+        inner join loyalty.debts as d on m.member_no = d.member_no
+        where m.customer_id = told.customer_id
+    ) then
+        return;
+    end if;
+    recorded := loyalty.record_purchase(told, at);
+    if recorded.state <> 'recorded' then
+        return;
+    end if;
+    if recorded.owes then
+        raise exception 'the member has just come to owe points' using errcode = 'serialization_failure';
+    end if;
+    state := recorded.state;
+    points := recorded.points;
+    answer := (
+        select row_to_json(a)::text
+        from (select told.transaction_id, recorded.points as points_posted, recorded.balance, recorded.tier) as a
+    );
+    insert into loyalty.inbox (source, event_id, kind, digest, body, received_at, state, finished_at, answer)
+    values (told.source, told.transaction_id, 'purchase', digest, body, at, 'applied', at, answer);
+    return next;
+end $$;

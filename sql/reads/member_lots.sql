@@ -1,5 +1,5 @@
 -- does:   a member's lots as they stood at an instant, whatever the daily job has recorded; in_books is what the ledger then still
---         held in them
+--         held in them, but for what of their expiries was reversed
 -- again:  reads only
 -- params: member_no bigint, as_of timestamptz
 with months as materialized (
@@ -21,31 +21,21 @@ used as (
     select
         u.lot_no,
         sum(u.points)::bigint as points
-    from loyalty.lot_uses as u
+    from (
+        select o.lot_no, o.entry_id, o.points from loyalty.lot_uses as o where o.member_no = :member_no
+        union all
+        select r.lot_no, r.entry_id, -r.points from loyalty.lot_returns as r where r.member_no = :member_no
+    ) as u
     inner join posted as p on u.entry_id = p.entry_id
-    where u.member_no = :member_no
     group by u.lot_no
 ),
 
 expired as (
     select
-        x.lot_no,
-        sum(x.points)::bigint as points
-    from (
-        select
-            p.cause as lot_no,
-            -p.points as points
-        from posted as p
-        where p.kind = 'expire'
-        union all
-        select
-            c.entry_id,
-            -r.points
-        from posted as r
-        inner join posted as c on c.kind = 'earn' and c.cause = 0 and c.period = to_date(r.cause::text, 'YYYYMM')
-        where r.kind = 'expiry_reversed'
-    ) as x
-    group by x.lot_no
+        p.cause as lot_no,
+        -p.points as points
+    from posted as p
+    where p.kind = 'expire'
 )
 
 select

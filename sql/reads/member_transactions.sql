@@ -17,6 +17,7 @@ select
     t.booked_period,
     rated.sale_period,
     sale.transaction_id as sale,
+    exists (select from loyalty.corrections as n where n.replacement_no = t.transaction_no) as corrects,
     t.amount * ('1e-' || c.minor_digits)::numeric as amount,
     t.currency,
     t.exchange_rate,

@@ -86,7 +86,11 @@ create table rules_versions (
     reward_again_months integer not null,
     voucher_days integer not null,
     voucher_warning_days integer not null,
-    point_value numeric not null
+    redemption_minimum bigint not null,
+    redemption_step bigint not null,
+    redemption_day_max bigint,
+    point_value numeric not null,
+    hold_minutes integer not null
 );
 
 comment on column rules_versions.starts_at is 'the instant at which from_period begins; filled in, like minor_digits, when the version is stored';

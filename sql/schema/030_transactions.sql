@@ -26,14 +26,15 @@ create table loyalty.transaction_keys (
 );
 
 -- Amounts are minor units of the transaction's own currency; exchange_rate is null in the programme's.
--- A refund that names its sale keeps the sale's place, found when it was recorded.
+-- A refund that names its sale keeps the sale's place, found when it was recorded. A row that is corrected stays, a reversal with
+-- the same words takes it back, and its replacement has the id from then on (corrections).
 create table loyalty.transactions (
     booked_period date not null,
     member_no bigint not null,
     transaction_no bigint generated always as identity,
     source_no smallint not null,
     transaction_id text not null,
-    kind text not null check (kind in ('sale', 'refund')),
+    kind text not null check (kind in ('sale', 'refund', 'sale_reversal', 'refund_reversal')),
     occurred_at timestamptz not null,
     recorded_at timestamptz not null,
     amount bigint not null check (amount >= 0),
@@ -47,6 +48,9 @@ create table loyalty.transactions (
 );
 
 comment on column loyalty.transactions.exchange_rate is 'the programme''s minor units for one minor unit, at the rate of the sale''s day';
+
+comment on column loyalty.transactions.sale_period is
+'the period that a named sale is booked to; without one, the earlier period whose points a reversal or a replacement is about';
 
 create index refunds_of_period on loyalty.transactions (booked_period, member_no) where sale_no is not null;
 create index refunds_of_sale on loyalty.transactions (sale_no, booked_period, transaction_no) where sale_no is not null;

@@ -40,9 +40,16 @@ create table loyalty.import_transactions (
     sale_period date,
     later boolean not null default false,
     unchanged boolean not null default false,
+    corrected_no bigint,
+    corrected_period date,
+    corrected_member_no bigint,
+    reversal_no bigint,
+    carried boolean not null default false,
     reason text
 );
 
+comment on column loyalty.import_transactions.corrected_no is 'the recorded row of the same id that this one is to replace';
+comment on column loyalty.import_transactions.carried is 'not a row of the file: a recorded refund that its corrected sale takes along';
 comment on column loyalty.import_transactions.month is 'of occurred_at in the programme''s zone; the period may be a later one';
 
 -- Refunds that name a sale wait here until every sale of the file is recorded.

@@ -92,18 +92,20 @@ inner join loyalty.rules_in_force as r on r.starts_at <= t.occurred_at and t.occ
 -- The eligible amount of each transaction, signed, with the moment and period of the sale that decide its rate.
 -- A refund takes the difference of its sale's refunded share, in the order of booking, so that any split of a refund ends alike.
 -- One booked to a month before its sale's (tills' clocks differ) is that month's own: a close takes back only what was posted.
+-- A reversal repeats the words of the row it takes back, so it comes to the same with the other sign; that of a refund of a sale is
+-- a refund of so much less.
 create view loyalty.eligible_transactions as
 select
     t.member_no,
     t.transaction_no,
     t.booked_period,
-    t.booked_period as sale_period,
+    coalesce(t.sale_period, t.booked_period) as sale_period,
     t.occurred_at,
     t.occurred_at as rated_at,
     t.version,
     t.rate_per_unit,
-    t.kind = 'refund' as unnamed,
-    case when t.kind = 'sale' then 1 else -1 end
+    t.kind in ('refund', 'refund_reversal') as unnamed,
+    case when t.kind in ('sale', 'refund_reversal') then 1 else -1 end
     * case when t.exchange_rate is null then t.counted else loyalty.half_even(t.counted * t.exchange_rate) end as eligible
 from loyalty.counted_amounts as t
 where t.sale_no is null
@@ -112,7 +114,7 @@ select
     t.member_no,
     t.transaction_no,
     t.booked_period,
-    least(t.sale_period, t.booked_period) as sale_period,
+    least(coalesce(s.sale_period, s.booked_period), t.booked_period) as sale_period,
     t.occurred_at,
     s.occurred_at as rated_at,
     s.version,
@@ -120,7 +122,9 @@ select
     false as unnamed,
     coalesce(
         loyalty.half_even(e.eligible * e.refunded_before, nullif(s.amount, 0))
-        - loyalty.half_even(e.eligible * (e.refunded_before + t.amount), nullif(s.amount, 0)), 0
+        - loyalty.half_even(
+            e.eligible * (e.refunded_before + case t.kind when 'refund' then t.amount else -t.amount end), nullif(s.amount, 0)
+        ), 0
     ) as eligible
 from loyalty.transactions as t
 inner join loyalty.counted_amounts as s
@@ -129,7 +133,7 @@ cross join lateral (
     select
         case when s.exchange_rate is null then s.counted else loyalty.half_even(s.counted * s.exchange_rate) end::numeric as eligible,
         coalesce((
-            select sum(o.amount) from loyalty.transactions as o
+            select sum(case o.kind when 'refund' then o.amount else -o.amount end) from loyalty.transactions as o
             where o.sale_no = t.sale_no and (o.booked_period, o.transaction_no) < (t.booked_period, t.transaction_no)
         ), 0) as refunded_before
 ) as e
@@ -146,7 +150,10 @@ select
     t.unnamed,
     t.occurred_at,
     t.eligible,
-    t.rate_per_unit * coalesce(l.multiplier, 1) as points_per_unit
+    t.rate_per_unit * coalesce(l.multiplier, 1) as points_per_unit,
+    t.rated_at,
+    t.version,
+    t.rate_per_unit
 from loyalty.eligible_transactions as t
 inner join loyalty.accounts as a on t.member_no = a.member_no
 left join loyalty.ladder as l

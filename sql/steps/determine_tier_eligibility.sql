@@ -1,7 +1,7 @@
 -- does:   qualifying points against the ladder: up, held for review, hold, warn, one step down; computed, nothing moved yet;
 --         each `offset 0` keeps the planner from evaluating the stage before it more than once
 -- again:  the step's mark, written in the same transaction, makes a repeat skip; the rows go with the run
--- params: run_no bigint, period date, first_member bigint, stop_member bigint, as_of timestamptz, version integer, reviews text, pending_periods date[]
+-- params: run_no bigint, period date, first_member bigint, stop_member bigint, as_of timestamptz, recorded_at timestamptz, version integer, reviews text, pending_periods date[], simulated boolean
 with rules as materialized (
     select
         v.qualify,
@@ -34,6 +34,18 @@ earlier as (
     group by w.member_no
 ),
 
+-- what real time has posted counts for the month's points too, where anybody asks for them
+live as (
+    select
+        e.member_no,
+        sum(e.points) as points
+    from loyalty.entries as e
+    where e.period = :period and e.member_no >= :first_member and e.member_no < :stop_member
+        and e.kind in ('earn', 'take_back') and not :simulated
+        and (select r.review_above_points from rules as r) is not null
+    group by e.member_no
+),
+
 measured as (
     select
         p.member_no,
@@ -41,7 +53,7 @@ measured as (
         p.tier_now,
         p.held_until,
         p.moved_since,
-        coalesce(w.points, 0) + coalesce(e.points, 0) as points,
+        coalesce(w.points, 0) + coalesce(e.points, 0) + coalesce(v.points, 0) as points,
         e.member_no is not null as take_backs,
         coalesce(w.exact - w.unnamed, 0) as own,
         p.exact_sum + coalesce(w.exact, 0) + coalesce(e.exact, 0) as sum_after,
@@ -65,6 +77,7 @@ measured as (
         on w.run_no = :run_no and p.member_no = w.member_no and w.sale_period = :period
         and w.member_no >= :first_member and w.member_no < :stop_member
     left join earlier as e on p.member_no = e.member_no
+    left join live as v on p.member_no = v.member_no
     where p.run_no = :run_no and p.member_no >= :first_member and p.member_no < :stop_member
     offset 0
 ),
@@ -129,6 +142,7 @@ moved as (
             when a.asks and :reviews = 'approve' and not exists (
                 select from loyalty.reviews as v
                 where v.member_no = a.member_no and v.tier_no = r.tiers[a.due_rung] and v.state = 'rejected'
+                    and v.decided_at <= :recorded_at
                     and ((v.decided_at at time zone r.time_zone) + make_interval(months => r.review_again_months))
                     at time zone r.time_zone > :as_of
             ) then a.due_rung

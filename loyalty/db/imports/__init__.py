@@ -5,6 +5,7 @@
     session.py       a connection with the import's own temporary tables, and COPY into them
     parts.py         the run of an import: part by part, each in a transaction of its own, good rows in, bad rows told
     transactions.py  what a part of transactions does, and likewise members.py and rates.py
+    corrections.py   what a file of corrections does more
     rejected.py      FILE.rejected.csv
 
 Bad rows never stop good ones, and importing again changes nothing: an import that was killed is simply started again.

@@ -4,6 +4,7 @@ While one part is recorded, in a thread, the next one is already read and judged
 recorded one after the other, in the order of the file.
 """
 
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,7 +33,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class ImportResult:
-    """How an import went: `read` = `loaded` + `unchanged` + `rejected` rows, and the columns that nobody reads."""
+    """How an import went: `read` = `loaded` + `unchanged` + `rejected` rows, and the columns that nobody reads.
+
+    `corrected` of the loaded ones correct a recorded row.
+    """
 
     read: int
     loaded: int
@@ -41,6 +45,7 @@ class ImportResult:
     rejected_path: Path | None
     seconds: float
     ignored: tuple[str, ...] = ()
+    corrected: int = 0
 
     @property
     def nothing_loaded(self) -> bool:
@@ -55,17 +60,22 @@ class Tally:
     read: int = 0
     loaded: int = 0
     unchanged: int = 0
+    corrected: int = 0
 
     def add(self, other: "Tally") -> None:
         """Count the other's rows too."""
         self.read += other.read
         self.loaded += other.loaded
         self.unchanged += other.unchanged
+        self.corrected += other.corrected
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file: its name and statements in SQL, its columns, and what is done with a part and at the end."""
+    """A kind of file: its name and statements in SQL, its columns, and what is done with a part and at the end.
+
+    `whole`: it is one part, however long it is.
+    """
 
     name: str
     columns: Columns
@@ -75,6 +85,7 @@ class Kind:
     judge: Callable[[Session], None]
     record: Callable[[Session], None]
     finish: Callable[[Session], Tally] | None = None
+    whole: bool = False
 
 
 def run_import(kind: Kind, path: Path, progress: Progress | None) -> ImportResult:
@@ -101,27 +112,28 @@ def run_import(kind: Kind, path: Path, progress: Progress | None) -> ImportResul
         rejected_path=rejected_path(path) if rejected else None,
         seconds=time.monotonic() - started,
         ignored=file.header.ignored,
+        corrected=tally.corrected,
     )
 
 
 def _load(kind: Kind, file: CsvFile, opened: Callable[[], Session], progress: Progress) -> tuple[Session, Tally]:
     """Read, judge and record every part; returns the session that holds what was kept for the end."""
-    tally = Tally()
+    tally, part_rows = Tally(), math.inf if kind.whole else PART_ROWS
     own, spare, staged = opened(), None, 0
     recording: Future[Tally] | None = None
     with ThreadPoolExecutor(max_workers=1) as recorder:
         for block in file.blocks():
-            if staged >= PART_ROWS:
+            if staged >= part_rows:
                 following = recorder.submit(_record, kind, own)
                 if recording:
                     tally.add(recording.result())
                 own, spare, recording, staged = spare or opened(), own, following, 0
             own.stage(block)
             tally.read, staged = tally.read + block.rows, staged + block.rows
-            if staged >= PART_ROWS:
+            if staged >= part_rows:
                 kind.judge(own)
             progress(block.position, file.size)
-        if staged < PART_ROWS:
+        if staged < part_rows:
             kind.judge(own)
         if recording:
             tally.add(recording.result())
@@ -143,7 +155,7 @@ def finish_part(kind: Kind, own: Session) -> Tally:
     run(own.connection, kind.keep_rejects)
     run(own.connection, kind.clear)
     own.connection.commit()
-    return Tally(loaded=found.loaded, unchanged=found.unchanged)
+    return Tally(loaded=found.loaded, unchanged=found.unchanged, corrected=getattr(found, "corrected", 0))
 
 
 def settled(own: Session, work: Callable[[bool], None]) -> None:

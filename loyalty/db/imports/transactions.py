@@ -1,12 +1,18 @@
-"""Transactions: sales, and refunds that name no sale, part by part; refunds of sales when all sales are recorded."""
+"""Transactions: sales, and refunds that name no sale, part by part; refunds of sales when all sales are recorded.
 
-from collections.abc import Sequence
+A file of corrections goes the same way, in one part: what is recorded with other content is corrected (corrections.py).
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from loyalty import clock
+from loyalty.db.imports import corrections
 from loyalty.db.imports.csv_file import Columns
 from loyalty.db.imports.parts import PART_ROWS, ImportResult, Kind, Progress, Tally, finish_part, run_import, settled
 from loyalty.db.imports.session import Session
@@ -34,15 +40,16 @@ COLUMNS = Columns(
 AHEAD = timedelta(days=1)  # how far in the future, by the programme clock, a till's own clock may be
 
 
-def import_transactions(path: Path | str, *, progress: Progress | None = None) -> ImportResult:
+def import_transactions(path: Path | str, *, correct: bool = False, progress: Progress | None = None) -> ImportResult:
     """Record the transactions of a CSV file, each (source, transaction_id) once; enrols customers who are not known.
 
-    Raises BadInput when the file can't be read, Refused when there is no programme, Unavailable without a database.
+    A row whose id is recorded with other content is rejected or, with `correct`, corrects the recorded one. Raises
+    BadInput when the file can't be read, Refused when there is no programme, Unavailable without a database.
     """
-    return run_import(_KIND, Path(path), progress)
+    return run_import(_CORRECTING if correct else _KIND, Path(path), progress)
 
 
-def _judge(own: Session) -> None:
+def _judge(own: Session, *, correct: bool = False) -> None:
     """Judge a part, and put the refunds that name a sale aside."""
     run(
         own.connection,
@@ -52,6 +59,8 @@ def _judge(own: Session) -> None:
         starts_at=own.programme.starts_at,
         ends_at=own.programme.as_of + AHEAD,
     )
+    if correct:  # a refund may come twice with a sale in between, and only the first of them corrects
+        run(own.connection, "imports/mark_later_transactions")
     run(own.connection, "imports/defer_refunds")
     run(own.connection, "imports/analyze_transactions")
 
@@ -60,44 +69,75 @@ def _record(own: Session) -> None:
     settled(own, lambda look: _record_rows(own, look=look))
 
 
-def _finish(own: Session) -> Tally:
-    """Record the refunds that were put aside, all those of a sale in the same share."""
+def _correct(own: Session) -> None:
+    settled(own, lambda _: _record_rows(own, look=True, correct=True))
+
+
+def _finish(own: Session, *, correct: bool = False) -> Tally:
+    """Record the refunds that were put aside, all those of a sale in the same share; corrections in one."""
     tally = Tally()
-    shares = -(-run(own.connection, "imports/count_refunds").scalar_one() // PART_ROWS)
+    waiting = run(own.connection, "imports/count_refunds").scalar_one()
+    shares = min(waiting, 1) if correct else -(-waiting // PART_ROWS)
     for share in range(shares):
         run(own.connection, "imports/take_refunds", share=share, shares=shares)
         run(own.connection, "imports/analyze_transactions")
-        settled(own, lambda _: _record_rows(own, look=True, refunds=True))
+        settled(own, lambda _: _record_rows(own, look=True, refunds=True, correct=correct))
+        tally.add(finish_part(_KIND, own))
+    if correct and waiting:
+        run(own.connection, "imports/take_deferred_sales")
+        settled(own, lambda _: _record_rows(own, look=True, correct=True, final=True))
         tally.add(finish_part(_KIND, own))
     return tally
 
 
-def _record_rows(own: Session, *, look: bool, refunds: bool = False) -> None:
+def _record_rows(
+    own: Session, *, look: bool, refunds: bool = False, correct: bool = False, final: bool = False
+) -> None:
     """Record the rows that are good and new. Every import takes its locks in the same order: nobody waits in a ring."""
     connection = own.connection
     run(connection, "imports/add_sources")
+    if correct:
+        corrections.hold_ids(connection)
     if look:
         run(connection, "imports/mark_later_transactions")
         run(connection, "imports/reject_erased")
-        run(connection, "imports/compare_transactions", later=False)
+        run(connection, "imports/compare_transactions", later=False, correct=correct)
     if refunds:
-        run(connection, "imports/lock_sales")
-        run(connection, "imports/judge_refunds")
-        run(connection, "imports/limit_refunds")
+        _judge_refunds(connection, correct=correct)
     else:
+        if correct:
+            corrections.judge_sales(own, final=final)
         run(connection, "imports/enrol_customers", enrolled_at=clock.now(), tier_no=own.programme.first_tier)
-    months = run(connection, "imports/months_of_transactions").all()
-    if months:
-        first_open = _hold_periods(connection, [row.month for row in months])
-        done = run(connection, "imports/record_transactions", first_open=first_open, recorded_at=clock.now())
-        if done.rowcount < sum(row.transactions for row in months):
-            run(connection, "imports/reject_erased")
+    _book(connection, correct=correct)
     if look:
-        run(connection, "imports/compare_transactions", later=True)
+        run(connection, "imports/compare_transactions", later=True, correct=False)
         run(connection, "imports/reject_orphans")
 
 
-def _hold_periods(connection: Connection, months: Sequence[date]) -> date | None:
+def _judge_refunds(connection: Connection, *, correct: bool) -> None:
+    run(connection, "imports/lock_sales")
+    run(connection, "imports/judge_refunds")
+    if correct:
+        run(connection, "imports/judge_corrections")
+    run(connection, "imports/limit_refunds")
+
+
+def _book(connection: Connection, *, correct: bool) -> None:
+    """Book what is left to be recorded, the periods held."""
+    found = run(connection, "imports/months_of_transactions").all()
+    if not found:
+        return
+    reversals = corrections.months_of_reversals(connection) if correct else ()
+    first_open = hold_periods(connection, [*(row.month for row in found), *reversals])
+    recorded_at = clock.now()
+    done = run(connection, "imports/record_transactions", first_open=first_open, recorded_at=recorded_at)
+    if done.rowcount < sum(row.transactions for row in found):
+        run(connection, "imports/reject_erased")
+    if correct:
+        corrections.record(connection, first_open=first_open, recorded_at=recorded_at)
+
+
+def hold_periods(connection: Connection, months: Iterable[date]) -> date | None:
     """Hold the periods that rows of these months are booked to until the transaction ends; returns the first open one.
 
     A close that began between looking and holding makes us look again; once we hold a period, its close waits for us.
@@ -120,4 +160,7 @@ _KIND = Kind(
     judge=_judge,
     record=_record,
     finish=_finish,
+)
+_CORRECTING = replace(
+    _KIND, whole=True, judge=partial(_judge, correct=True), record=_correct, finish=partial(_finish, correct=True)
 )

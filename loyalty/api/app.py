@@ -1,0 +1,84 @@
+"""The application: its routes, how they fail, what OpenAPI says of it; and what happens as it starts and ends."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from anyio import to_thread
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+
+from loyalty.api import (
+    appliers,  # noqa: F401 - that events of all kinds can be applied
+    health,
+    members,
+    metrics,
+    problems,
+    purchases,
+    redemptions,
+    refunds,
+    vouchers,
+    webhooks,
+)
+from loyalty.api.front import Front
+from loyalty.api.responses import ProblemDetails, WrongField
+from loyalty.db import engine
+from loyalty.errors import BadInput, Refused, Unavailable
+from loyalty.settings import keep_settings
+
+THREADS = 16
+"""Requests of one worker that are in the database at once; each has a connection of its own in the pool."""
+
+_ABOUT = """\
+Members, purchases, refunds, redemptions and vouchers of a loyalty programme, as they happen.
+
+Money is a decimal text in major units ("99.90"), points are whole numbers, times are ISO 8601.
+Send `Authorization: Bearer KEY`. Errors are problem details (RFC 9457); `GET /problems` tells what each means.
+Each write can be repeated: by its `transaction_id`, or under an `Idempotency-Key`, the same again has its effect once
+and gets the first answer; the same id or key with other content is refused (409)."""
+
+
+@asynccontextmanager
+async def _running(_application: FastAPI) -> AsyncIterator[None]:
+    keep_settings()
+    engine.serve_requests(THREADS)
+    to_thread.current_default_thread_limiter().total_tokens = THREADS
+    yield
+    engine.dispose()
+
+
+def _make() -> FastAPI:
+    made = FastAPI(
+        title="Loyalty Flows",
+        version=version("loyalty-flows"),
+        description=_ABOUT,
+        lifespan=_running,
+        docs_url=None,  # its page would load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for part in (members, purchases, refunds, redemptions, vouchers, webhooks, problems, health, metrics):
+        made.include_router(part.router)
+    for kind in (problems.Problem, RequestValidationError, HTTPException, BadInput, Refused, Unavailable):
+        made.add_exception_handler(kind, problems.answer)  # any other is a failure, and Front's to tell
+    made.openapi = lambda: _described(made)  # type: ignore[method-assign]
+    return made
+
+
+def _described(made: FastAPI) -> dict[str, Any]:
+    """OpenAPI as FastAPI writes it, with the problems' schema that all routes name."""
+    if made.openapi_schema is None:
+        schema = get_openapi(title=made.title, version=made.version, description=made.description, routes=made.routes)
+        schemas = schema["components"]["schemas"]
+        for model in (ProblemDetails, WrongField):
+            described = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            described.pop("$defs", None)
+            schemas[model.__name__] = described
+        made.openapi_schema = schema
+    return made.openapi_schema
+
+
+application = Front(_make())

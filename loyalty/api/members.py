@@ -1,0 +1,141 @@
+"""Members: enrolled, changed, shown; and the entries of their ledger."""
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import Field, StringConstraints
+from starlette.convertors import StringConvertor, register_url_convertor
+
+from loyalty import clock
+from loyalty.api.bodies import Body, Id, Line, Told
+from loyalty.api.callers import Needs
+from loyalty.api.repeats import Repeat, repeatable
+from loyalty.api.responses import PROBLEMS, response
+from loyalty.api.work import alone, answered_once, in_transaction
+from loyalty.db import enrolment
+from loyalty.db.api_keys import Key
+from loyalty.db.idempotency import Answer
+
+
+class _CustomerIdConvertor(StringConvertor):
+    """A customer_id in an address. A slash in it is sent as %2F, which is decoded before a route is looked for."""
+
+    regex = r"(?!.*/entries$).+"
+
+
+register_url_convertor("customer_id", _CustomerIdConvertor())
+
+router = APIRouter(prefix="/v1/members", tags=["members"], responses=PROBLEMS)
+
+CustomerId = Annotated[Id, Path(description="Your own id of the customer.", examples=["C1"])]
+Reader = Annotated[Key, Depends(Needs("members:read"))]
+Writer = Annotated[Key, Depends(Needs("members:write"))]
+_Name = Annotated[Line, StringConstraints(max_length=200)]
+
+
+class MemberFields(Body):
+    """Who a member is. What is left out stays as it is; null empties a field."""
+
+    email: Annotated[Line, StringConstraints(max_length=320)] | None = Field(None, examples=["ada@example.com"])
+    phone: Annotated[Line, StringConstraints(max_length=40)] | None = Field(None, examples=["+15555550101"])
+    first_name: _Name | None = Field(None, examples=["Ada"])
+    last_name: _Name | None = Field(None, examples=["Lovelace"])
+    birthday: date | None = Field(None, examples=["1990-12-10"])
+    joined_on: date | None = Field(None, description="When the customer joined, by your own records.")
+    time_zone: _Name | None = Field(None, description="Of the tz database.", examples=["Europe/London"])
+    language: _Name | None = Field(None, description="A language tag (BCP 47).", examples=["en"])
+    email_consent: bool = Field(False, description="Whether e-mails may be sent.")
+    sms_consent: bool = Field(False, description="Whether SMS may be sent.")
+
+
+class MemberSummary(Told):
+    """A member as a till shows it. `balance` = `available` + `pending` - `owed`."""
+
+    customer_id: str = Field(examples=["C1"])
+    tier: str = Field(examples=["Bronze"])
+    balance: int = Field(examples=[120])
+    available: int = Field(description="Points that can be spent now.", examples=[120])
+    pending: int = Field(description="Points that can be spent later.", examples=[0])
+    owed: int = Field(description="Points that the next credits pay first.", examples=[0])
+    qualifying_points: int = Field(description="Points that counted for the tier at the last close.", examples=[120])
+    tier_since: datetime | None = Field(description="When the member came into the tier; null for the first one.")
+    tier_held_until: date | None = Field(description="The tier is safe until this month begins.")
+    enrolled_at: datetime
+
+
+class Entry(Told):
+    """Points that moved."""
+
+    entry_id: int
+    kind: str = Field(examples=["earn"])
+    points: int = Field(examples=[120])
+    occurred_at: datetime
+    recorded_at: datetime
+    period: str = Field(description="The month it is booked to.", examples=["2026-01"])
+    source: str | None = Field(description="What posted it.", examples=["close"])
+    reference: str | None = Field(description="What it is about.", examples=["2026-01"])
+    expires_at: datetime | None = Field(description="When points that were credited expire.")
+    reason: str | None
+
+
+class Entries(Told):
+    """A page of entries, oldest first. `next_cursor` is null on the last page."""
+
+    entries: list[Entry]
+    next_cursor: str | None = Field(description="Send it as `cursor` for what comes after.", examples=["42"])
+
+
+@router.get(
+    "/{customer_id:path}/entries",
+    response_model=Entries,
+    summary="The entries of a member's ledger, oldest first",
+)
+def member_entries(
+    customer_id: CustomerId,
+    _caller: Reader,
+    cursor: Annotated[
+        str | None, Query(pattern="^[0-9]{1,18}$", description="The `next_cursor` of the page before.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many a page has at most.")] = 100,
+) -> Response:
+    """Page through all that moved a member's points. A cursor stays good: later entries come after it."""
+    after = None if cursor is None else int(cursor)
+
+    rows = in_transaction(lambda connection: enrolment.entries(connection, customer_id, after=after, most=limit + 1))
+    page = [{name: row[name] for name in Entry.model_fields} for row in rows[:limit]]
+    more = str(page[-1]["entry_id"]) if len(rows) > limit else None
+    return response(Answer(200, json.dumps({"entries": page, "next_cursor": more})))
+
+
+@router.get("/{customer_id:customer_id}", response_model=MemberSummary, summary="A member: tier and points")
+def get_member(customer_id: CustomerId, _caller: Reader) -> Response:
+    """Show a member as of now."""
+    row = alone(lambda connection: enrolment.summary(connection, customer_id, clock.now()))
+    return response(Answer(200, _summary(row)))
+
+
+@router.put(
+    "/{customer_id:customer_id}",
+    response_model=MemberSummary,
+    responses={201: {"model": MemberSummary, "description": "The customer is enrolled"}},
+    summary="Enrol a customer, or change a member",
+)
+def put_member(
+    customer_id: CustomerId, fields: MemberFields, caller: Writer, repeat: Annotated[Repeat, Depends(repeatable)]
+) -> Response:
+    """Write the fields sent; the first time it enrols the customer (201), later it changes the member (200)."""
+    now = clock.now()
+    given = {name: getattr(fields, name) for name in fields.model_fields_set}
+
+    def put(connection: Any) -> Answer:
+        enrolled = enrolment.put_member(connection, customer_id, given, now)
+        return Answer(201 if enrolled else 200, _summary(enrolment.summary(connection, customer_id, now)))
+
+    return response(answered_once(repeat.of(caller), put))
+
+
+def _summary(row: Mapping[str, Any]) -> str:
+    return MemberSummary(**{name: row[name] for name in MemberSummary.model_fields}).model_dump_json()

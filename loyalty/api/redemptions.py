@@ -1,0 +1,153 @@
+"""Redemptions: points spent at once, or held for a checkout and then committed or given back."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Response
+from pydantic import Field
+from sqlalchemy import Connection
+from starlette.convertors import StringConvertor, register_url_convertor
+
+from loyalty import clock
+from loyalty.api import metrics
+from loyalty.api.bodies import Body, Id, Label, Points, Told
+from loyalty.api.callers import Needs
+from loyalty.api.repeats import Repeat, repeatable
+from loyalty.api.responses import PROBLEMS, response
+from loyalty.api.work import answered_once, in_transaction
+from loyalty.db import redemptions
+from loyalty.db.api_keys import Key
+from loyalty.db.idempotency import Answer
+from loyalty.db.redemptions import Purpose, Redemption
+
+
+class _NumberConvertor(StringConvertor):
+    """A number in an address, so that no word beside it is taken for one."""
+
+    regex = "[0-9]+"
+
+
+register_url_convertor("number", _NumberConvertor())
+
+router = APIRouter(prefix="/v1/redemptions", tags=["redemptions"], responses=PROBLEMS)
+Redeemer = Annotated[Key, Depends(Needs("redemptions"))]
+Again = Annotated[Repeat, Depends(repeatable)]
+RedemptionId = Annotated[
+    str, Path(pattern="^[0-9]{1,18}$", description="As `POST /v1/redemptions` gave it.", examples=["1"])
+]
+
+
+class Asked(Body):
+    """Whose points, how many, and for what."""
+
+    customer_id: Id = Field(examples=["C1"])
+    points: Points = Field(examples=[100])
+
+
+class Spending(Asked):
+    """Points to be spent, or held."""
+
+    purpose: Purpose = Field(
+        "money_off", description="Money off an order, a reward of the catalogue, or a gift to be sent."
+    )
+    reference: Label | None = Field(
+        None, description="The order, the reward, or the gift; a gift needs it.", examples=["order 4711"]
+    )
+    hold: bool = Field(False, description="Only hold the points, until commit, cancel or the time-out of the rules.")
+
+
+class QuoteTold(Told):
+    """What points would be worth, and whether they can be redeemed now."""
+
+    points: int = Field(examples=[100])
+    worth: str = Field(description="Money, in major units.", examples=["1.00"])
+    currency: str = Field(examples=["USD"])
+    balance: int
+    available: int
+    minimum: int = Field(description="The fewest points that can be redeemed at once.")
+    step: int = Field(description="Points are redeemed in multiples of it.")
+    left_today: int | None = Field(description="How many can be redeemed today yet; null: any number.")
+    refused: str | None = Field(description="Why these points can't be redeemed; null if they can.")
+
+
+class RedemptionTold(Told):
+    """A redemption as it is. `balance` is the member's, right after it."""
+
+    redemption_id: str = Field(examples=["1"])
+    state: redemptions.State = Field(examples=["committed"])
+    points: int = Field(examples=[100])
+    balance: int = Field(examples=[20])
+    available: int = Field(examples=[20])
+    held_until: datetime | None = Field(description="When a hold ends by itself.")
+
+
+@router.post("/quote", response_model=QuoteTold, summary="What points would be worth")
+def quote(asked: Asked, _caller: Redeemer) -> Response:
+    """Say what points are worth and whether they can be redeemed. Changes nothing."""
+    found = in_transaction(
+        lambda connection: redemptions.quote(connection, asked.customer_id, asked.points, clock.now())
+    )
+    told = QuoteTold(**{name: getattr(found, name) for name in QuoteTold.model_fields} | {"worth": f"{found.worth:f}"})
+    return response(Answer(200, told.model_dump_json()))
+
+
+@router.post("", status_code=201, response_model=RedemptionTold, summary="Spend points, or hold them")
+def redeem(spending: Spending, caller: Redeemer, repeat: Again) -> Response:
+    """Spend points at once, or hold them; never more than are available. The header Idempotency-Key must be there."""
+    act = redemptions.hold if spending.hold else redemptions.redeem
+
+    spent: list[int] = []
+
+    def spend(connection: Connection) -> Answer:
+        made = act(
+            connection,
+            spending.customer_id,
+            spending.points,
+            clock.now(),
+            purpose=spending.purpose,
+            reference=spending.reference,
+        )
+        spent[:] = [made.points]
+        return _told(201, made)
+
+    answer = answered_once(repeat.needed(caller), spend)
+    metrics.points_posted("redemption", sum(spent))
+    return response(answer)
+
+
+@router.get("/{redemption_id:number}", response_model=RedemptionTold, summary="A redemption")
+def find(redemption_id: RedemptionId, _caller: Redeemer) -> Response:
+    """Show a redemption as of now."""
+    found = in_transaction(lambda connection: redemptions.find(connection, redemption_id, clock.now()))
+    return response(_told(200, found))
+
+
+@router.post("/{redemption_id:number}/commit", response_model=RedemptionTold, summary="Commit points that are held")
+def commit(redemption_id: RedemptionId, caller: Redeemer, repeat: Again) -> Response:
+    """Spend points that are held, before the hold ends. Again is the same."""
+
+    def spend(connection: Connection) -> Answer:
+        return _told(200, redemptions.commit(connection, redemption_id, clock.now()))
+
+    return response(answered_once(repeat.of(caller), spend))
+
+
+@router.post("/{redemption_id:number}/cancel", response_model=RedemptionTold, summary="Give points back")
+def cancel(redemption_id: RedemptionId, caller: Redeemer, repeat: Again) -> Response:
+    """Undo a redemption, held or committed: its points go back to where they came from. Again is the same."""
+    undone: list[int] = []
+
+    def undo(connection: Connection) -> Answer:
+        before = redemptions.find(connection, redemption_id, clock.now())
+        made = redemptions.cancel(connection, redemption_id, clock.now())
+        undone[:] = [made.points] if made.state != before.state else []
+        return _told(200, made)
+
+    answer = answered_once(repeat.of(caller), undo)
+    metrics.points_posted("undo", sum(undone))
+    return response(answer)
+
+
+def _told(status: int, made: Redemption) -> Answer:
+    told = RedemptionTold(**{name: getattr(made, name) for name in RedemptionTold.model_fields})
+    return Answer(status, told.model_dump_json())

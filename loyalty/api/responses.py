@@ -1,0 +1,76 @@
+"""How answers are sent, and what OpenAPI says of those that are problems."""
+
+import json
+from typing import Any
+
+from fastapi import Response
+from pydantic import BaseModel, Field
+
+from loyalty.api.bodies import Told
+from loyalty.api.events import Outcome
+from loyalty.api.problems import KINDS, MEDIA_TYPE
+from loyalty.db.idempotency import Answer
+from loyalty.errors import Refused
+
+_FIRST_PROBLEM = 400
+
+
+class WrongField(BaseModel):
+    """A field that can't be taken."""
+
+    pointer: str = Field(description="A JSON pointer into the body, or the name of a parameter.", examples=["/amount"])
+    detail: str = Field(examples=["field required"])
+
+
+class ProblemDetails(BaseModel):
+    """A problem (RFC 9457)."""
+
+    type: str = Field(description="Which kind; the address tells what it means.", examples=["/problems/invalid"])
+    title: str = Field(examples=["Invalid"])
+    status: int = Field(examples=[422])
+    detail: str = Field(description="What of it is particular to this request.")
+    errors: list[WrongField] = Field(default=[], description="Each wrong field, of an invalid request.")
+
+
+class Waiting(Told):
+    """What can't be applied yet is kept, and applied once it can. The same request again tells how it stands."""
+
+    transaction_id: str = Field(examples=["R1"])
+    state: str = Field(examples=["waiting"])
+    reason: str = Field(examples=["the sale is not recorded yet"])
+
+
+def response(answer: Answer) -> Response:
+    """Send an answer: whether first or repeated, the same bytes."""
+    media_type = MEDIA_TYPE if answer.status >= _FIRST_PROBLEM else "application/json"
+    return Response(answer.body, answer.status, media_type=media_type)
+
+
+def of_event(transaction_id: str, outcome: Outcome) -> Response:
+    """Tell what became of a transaction: 201 applied just now, 200 with the first answer, 202 waiting.
+
+    Raises Refused for one that was given up, or dropped by a person.
+    """
+    if outcome.answer is not None:
+        return response(Answer(201 if outcome.first else 200, outcome.answer))
+    if outcome.state != "waiting":
+        raise Refused(f"the same came before and is {outcome.state}: {outcome.reason}")
+    waiting = Waiting(transaction_id=transaction_id, state=outcome.state, reason=outcome.reason or "")
+    return response(Answer(202, waiting.model_dump_json()))
+
+
+def as_json(status: int, body: Any) -> Response:
+    """Send plain values."""
+    return Response(json.dumps(body, ensure_ascii=False), status, media_type="application/json")
+
+
+def _described(status: int) -> dict[str, Any]:
+    kinds = [(name, kind) for name, kind in KINDS.items() if kind.status == status]
+    return {
+        "description": "; ".join(kind.title for _, kind in kinds),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
+    }
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {kind.status: _described(kind.status) for kind in KINDS.values()}
+"""For a router: every status that is a problem."""

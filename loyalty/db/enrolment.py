@@ -1,0 +1,61 @@
+"""Members as the API makes, changes and shows them, one at a time."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from loyalty.db.members import Row
+from loyalty.db.statements import run
+from loyalty.errors import BadInput, NotFound, Refused
+
+_JUDGED = ("email", "phone", "birthday", "joined_on", "time_zone", "language")
+_FIELDS = (*_JUDGED, "first_name", "last_name", "email_consent", "sms_consent")
+
+
+def put_member(connection: Connection, customer_id: str, given: Mapping[str, Any], now: datetime) -> bool:
+    """Enrol a customer, or write the fields given into the member; whether the customer was unknown.
+
+    What is not given stays as it is; None empties a field. Raises BadInput that names the fields whose values can't
+    be, Refused for a person who was erased.
+    """
+    fields = {name: given.get(name) for name in _FIELDS}
+    _judge(connection, fields, now)
+    enrolled = run(connection, "api/enrol_member", customer_id=customer_id, at=now, **fields).scalar_one_or_none()
+    if enrolled is not None:
+        return True
+    changed = run(connection, "api/change_member", customer_id=customer_id, given=list(given), **fields)
+    if changed.scalar_one_or_none() is None:
+        raise Refused("the member is erased")
+    return False
+
+
+def summary(connection: Connection, customer_id: str, now: datetime) -> Row:
+    """Read what a till or an app shows of a member: tier, balance and its parts. Raises NotFound if there is none."""
+    found = run(connection, "api/member_summary", customer_id=customer_id, at=now).mappings().one_or_none()
+    if found is None:
+        raise NotFound("there is no member with this customer_id")
+    return dict(found)
+
+
+def entries(connection: Connection, customer_id: str, *, after: int | None, most: int) -> list[Row]:
+    """The first `most` entries of a member after an entry, oldest first, as they are exported.
+
+    Raises NotFound if there is no such member.
+    """
+    member_no = run(connection, "api/member_number", customer_id=customer_id).scalar_one_or_none()
+    if member_no is None:
+        raise NotFound("there is no member with this customer_id")
+    rows = run(connection, "reads/export_entries", member_no=member_no, after=after, most=most)
+    return [dict(row) for row in rows.mappings()]
+
+
+def _judge(connection: Connection, fields: Mapping[str, Any], now: datetime) -> None:
+    judged = {name: fields[name] for name in _JUDGED}
+    if all(value is None for value in judged.values()):
+        return
+    tomorrow = (now + timedelta(days=1)).date()
+    wrong = run(connection, "api/judge_member", tomorrow=tomorrow, **judged).scalar_one()
+    if wrong:
+        raise BadInput([f"/{name}: not a value that this field can have" for name in wrong])

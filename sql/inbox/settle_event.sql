@@ -1,0 +1,12 @@
+-- does:   says that a waiting event is applied, and what that answered
+-- again:  finds it applied, and changes nothing
+-- params: source text, event_id text, answer text, at timestamptz
+update inbox as i
+set
+    state = 'applied',
+    answer = :answer,
+    reason = null,
+    waits_for = null,
+    next_try_at = null,
+    finished_at = :at
+where i.source = :source and i.event_id = :event_id and i.state = 'waiting'
