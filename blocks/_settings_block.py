@@ -9,6 +9,7 @@ from prefect.exceptions import ObjectNotFound
 from pydantic import HttpUrl
 
 DOCUMENT = "loyalty"  # the name under which a flow looks for each kind of block
+DOCUMENTATION = HttpUrl("https://docs.prefect.io/v3/concepts/blocks")
 LOGO = HttpUrl("https://raw.githubusercontent.com/PrefectHQ/prefect/main/docs/logos/logo-mark-gradient.svg")
 
 
@@ -16,7 +17,7 @@ class SettingsBlock(Block):
     """A block that yields settings."""
 
     _logo_url = LOGO
-    _documentation_url = HttpUrl("https://docs.prefect.io/v3/concepts/blocks")
+    _documentation_url = DOCUMENTATION
 
     @abstractmethod
     def settings(self) -> dict[str, str]:

@@ -1,41 +1,67 @@
 """What every flow is in Prefect: its name, its settings, and how it ends: in one line, also where it fails."""
 
+import logging
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, cast
 from uuid import UUID
 
+import httpx
 from prefect import Flow
 from prefect.artifacts import create_progress_artifact
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.runtime import deployment
+from prefect.states import Completed, Crashed, Failed
 
 from blocks._settings_block import take_settings
 from blocks.registry import BLOCKS
-from loyalty.errors import ConfigurationError, LoyaltyError
-from loyalty.monthly import MOST_BATCHES
+from flows._form import titled
+from flows._task_runner import ChosenTaskRunner, threads
+from loyalty.db.programme import check_ready
+from loyalty.errors import ConfigurationError, LoyaltyError, Unavailable, WorkLost
 
 P = ParamSpec("P")
+PATIENCE_SECONDS = 90  # for a database that does not answer as a run begins
+PAUSE_SECONDS = 5
 
 
-def programme_flow(*, run_name: str | Callable[[], str]) -> Callable[[Callable[P, str]], Flow[P, Any]]:
+def programme_flow(
+    *, run_name: str | Callable[[], str], in_batches: bool = False
+) -> Callable[[Callable[P, str]], Flow[P, Any]]:
     """Make a flow of a function that returns what it did, in a line: the message of the run's last state.
 
     An error that the library reports becomes the state's message, without a traceback, and is raised to whoever
-    called the flow. Nothing is kept as a result: the database remembers.
+    called the flow: Failed, if a person has to mend something; Crashed, if the database or Prefect's server went away,
+    and then the automations begin the run again. So the function must be right however often it begins. Nothing is
+    kept as a result: the database remembers.
+    `in_batches`: its tasks run where LOYALTY_TASK_RUNNER says.
     """
 
     def make(work: Callable[P, str]) -> Flow[P, Any]:
         @wraps(work)
         def told(*args: P.args, **kwargs: P.kwargs) -> Any:
+            def begun() -> str:
+                check_ready()  # else a database that lacks something fails in words of its own
+                return work(*args, **kwargs)
+
+            _keep_tracebacks_out()
             take_settings(BLOCKS)
             try:
-                return Completed(message=work(*args, **kwargs))
+                return Completed(message=_patiently(begun))
+            except (Unavailable, WorkLost) as error:
+                get_run_logger().error("%s", _line(error))
+                return Crashed(message=_line(error), data=error)
+            except httpx.TransportError as error:
+                message = f"Prefect's server does not answer: {type(error).__name__}"
+                get_run_logger().error("%s", message)
+                return Crashed(message=message, data=Unavailable(message))
             except (LoyaltyError, ConfigurationError) as error:
-                get_run_logger().error("%s", error)
-                return Failed(message=str(error), data=error)
+                get_run_logger().error("%s", _line(error))
+                return Failed(message=_line(error), data=error)
+
+        told.__signature__ = titled(work)  # type: ignore[attr-defined]  # what Prefect makes its form of
 
         def named() -> str:
             take_settings(BLOCKS)
@@ -44,12 +70,11 @@ def programme_flow(*, run_name: str | Callable[[], str]) -> Callable[[Callable[P
             except (LoyaltyError, ConfigurationError):
                 return work.__name__  # the run itself fails by the same error, and tells it
 
-        runner = cast("TaskRunner[Any]", ThreadPoolTaskRunner(max_workers=MOST_BATCHES))
         return Flow(
             fn=told,
             name=work.__name__,
             flow_run_name=named if callable(run_name) else run_name,
-            task_runner=runner,
+            task_runner=cast("Any", ChosenTaskRunner()) if in_batches else threads(),
             persist_result=False,
         )
 
@@ -66,3 +91,43 @@ def ended(flow: Flow[..., Any], **parameters: Any) -> str:
 def new_progress(share: float, description: str) -> UUID:
     """Make a progress artifact, at `share` percent, that will be updated in place; its id."""
     return cast("UUID", create_progress_artifact(share, description=description))  # sync, in a flow that is
+
+
+def _line(error: Exception) -> str:
+    """What happened, and in which step, if it was in one."""
+    steps = getattr(error, "__notes__", ())
+    return f"{error} ({', '.join(steps)})" if steps else str(error)
+
+
+class _WithoutTraceback(logging.Filter):
+    """What the library reports is told in a line: a run's log shows no traceback of it, and the engine's not at all."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        ours = record.exc_info and isinstance(record.exc_info[1], LoyaltyError | ConfigurationError)
+        if ours:
+            record.exc_info = None
+        return not ours or record.name == "prefect.task_runs"
+
+
+_WITHOUT_TRACEBACK = _WithoutTraceback()
+
+
+def _keep_tracebacks_out() -> None:
+    for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.engine"):
+        logging.getLogger(name).addFilter(_WITHOUT_TRACEBACK)  # once, however often
+
+
+def _patiently(work: Callable[[], str]) -> str:
+    """Do the work; a deployed run, for which nobody waits, gives a database that does not answer some time to come up.
+
+    Raises Unavailable if it does not, or if it goes away later.
+    """
+    deadline = time.monotonic() + (PATIENCE_SECONDS if deployment.id else 0)
+    while True:
+        try:
+            return work()
+        except Unavailable as error:
+            if time.monotonic() > deadline:
+                raise
+            get_run_logger().warning("%s; begun again in %s s", error, PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS)

@@ -1,16 +1,24 @@
-"""Past months closed in order, each as a run of the monthly flow."""
+"""Past months closed in order, each as a run of the monthly flow; or closed ones computed anew, to be approved."""
 
+from datetime import date
 from typing import Annotated
+from uuid import UUID
 
-from prefect.artifacts import update_progress_artifact
+from prefect.artifacts import create_markdown_artifact, update_progress_artifact
+from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from pydantic import Field
 
 from flows._flow import ended, new_progress, programme_flow
+from flows.manager_review import ask_managers
 from flows.monthly_loyalty import Period, monthly_loyalty
-from flows.wording import backfilled
+from flows.wording import backfilled, recomputed, recomputed_month
+from loyalty import clock
+from loyalty.db import recompute as recomputing
 from loyalty.db.closing import Reviews
+from loyalty.db.engine import transaction
 from loyalty.monthly import MOST_BATCHES, chosen_periods, unchanged
+from loyalty.reports import recompute as pages
 from loyalty.rules.periods import display_period
 
 
@@ -22,9 +30,15 @@ def backfill(
     reviews: Reviews = "hold",
     decided_by: str | None = None,
     notify: bool = False,
+    recompute: bool = False,
+    asked_by: Annotated[str, Field(pattern=r"^[^@]{1,80}$")] = recomputing.OPERATOR,
     batches: Annotated[int, Field(ge=1, le=MOST_BATCHES)] = 2,
 ) -> str:
     """Close past months one after the other, each by the rules of its day. Months that are closed stay as they are.
+
+    It can be cancelled and started again anywhere. With recompute nothing is closed: months that are closed are
+    computed as if every transaction, late or corrected, had been known in its own month. The difference is published
+    and, once a second person approves, posted in the earliest open month; no statement and no tier changes.
 
     Args:
         first: The first month, as YYYY-MM.
@@ -32,9 +46,13 @@ def backfill(
         reviews: What happens to upgrades that need a manager: hold them until one decides, or approve them at once.
         decided_by: In whose name upgrades are approved: a handle, not an e-mail address. Needed to approve.
         notify: Whether members get e-mails and SMS about these past months.
+        recompute: Whether to show what closed months would have come to, and ask for the difference to be posted.
+        asked_by: Who asks for a recompute: a handle, not an e-mail address. Whoever asks can't approve.
         batches: Into how many parts the members are cut; parts are worked on at the same time.
     """
     periods, changed = chosen_periods(first, last), 0
+    if recompute:
+        return _recompute(periods, asked_by)
     progress = new_progress(0, f"Backfill of {first} to {last}")
     # this run's own heartbeat tells that it lives; one per month would cost a second each
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
@@ -50,3 +68,31 @@ def backfill(
             changed += message != unchanged(period)
             update_progress_artifact(progress, 100 * number / len(periods))
     return backfilled(first, last, changed, len(periods))
+
+
+def _recompute(periods: list[date], asked_by: str) -> str:
+    """Compute closed months anew, publish the difference, and ask managers for it to be posted."""
+    first, last = periods[0], periods[-1]
+    progress = new_progress(0, f"Recompute of {display_period(first)} to {display_period(last)}")
+    found = recomputing.recompute(
+        first,
+        last,
+        by=asked_by,
+        now=clock.now(),
+        most=pages.MOST_MEMBERS,
+        told=lambda _month, number, of: _update(progress, number / of),
+    )
+    for month in found.months:
+        get_run_logger().info("%s", recomputed_month(month))
+    with transaction() as connection:
+        page = pages.markdown(connection, found)
+    key = pages.artifact_key(first, last)
+    create_markdown_artifact(page, key=key, description=recomputed(found))
+    _update(progress, 1)
+    if found.approval_no is not None:
+        ask_managers()
+    return f"{recomputed(found)}; artifact {key}"
+
+
+def _update(progress: UUID, share: float) -> None:
+    update_progress_artifact(progress, 100 * share)

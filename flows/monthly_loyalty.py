@@ -11,10 +11,12 @@ from pydantic import Field
 
 from flows._flow import new_progress, programme_flow
 from flows.manager_review import ask_managers
-from flows.simulation import simulate_month
+from flows.simulation import publish_simulation
 from loyalty.db.closing import Reviews
-from loyalty.monthly import MOST_BATCHES, STEPS, Step, Terms, chosen_period, run_month, unchanged
+from loyalty.monthly import MOST_BATCHES, STEPS, Step, Terms, chosen_period, closed, run_month, unchanged
 from loyalty.rules.periods import display_period
+from loyalty.rules.toml import parse
+from tasks._step import written
 from tasks.aggregate_program_roi import aggregate_program_roi
 from tasks.assign_loyalty_manager_review import assign_loyalty_manager_review
 from tasks.calculate_loyalty_points_earned import calculate_loyalty_points_earned
@@ -62,7 +64,7 @@ def _run_name() -> str:
     return f"{name} simulated" if given["simulate"] else name
 
 
-@programme_flow(run_name=_run_name)
+@programme_flow(run_name=_run_name, in_batches=True)
 def monthly_loyalty(
     period: Period | None = None,
     *,
@@ -89,7 +91,8 @@ def monthly_loyalty(
     chosen = chosen_period(period)
     terms = Terms(batches=batches, notify=notify, reviews=reviews, decided_by=decided_by)
     if simulate:
-        return simulate_month(chosen, TASKS, batches=batches, rules=rules)
+        candidate = parse(rules, "rules") if rules else None
+        return publish_simulation(chosen, TASKS, batches=batches, rules=candidate)
     progress = _Progress(chosen)
     done = run_month(
         chosen,
@@ -97,10 +100,7 @@ def monthly_loyalty(
         start=lambda step, close, part: TASKS[step.name].submit(close, part),
         told=progress.told,
     )
-    if done is None:
-        return unchanged(chosen)
-    statements = done["update_customer_points_balance"]
-    return f"{display_period(chosen)} closed: {statements:,} statements, {done['update_loyalty_tier']:,} moves"
+    return unchanged(chosen) if done is None else closed(chosen)
 
 
 class _Progress:
@@ -112,7 +112,7 @@ class _Progress:
 
     def told(self, step: Step, rows: int) -> None:
         """Tell of a finished step."""
-        get_run_logger().info("step %s %s: %s rows", step.number, step.name, f"{rows:,}")
+        get_run_logger().info("step %s %s: %s", step.number, step.name, written(step.name, rows))
         share = 100 * step.number / len(STEPS)
         if self._artifact is None:
             self._artifact = new_progress(share, f"Close of {display_period(self._period)}")

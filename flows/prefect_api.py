@@ -1,13 +1,17 @@
-"""Which Prefect server runs are told to, found without loading Prefect, which takes a second."""
+"""Which Prefect server runs are told to, found and asked without loading Prefect, which takes a second."""
 
 import os
 import tomllib
 from pathlib import Path
+from typing import Any
 
+from loyalty.errors import Unavailable
 from loyalty.settings import settings
 
 VARIABLE = "PREFECT_API_URL"
+PASSWORD = "PREFECT_API_AUTH_STRING"  # noqa: S105 - a variable's name; it holds user:password
 HEALTH_SECONDS = 2.0
+ANSWER_SECONDS = 30.0
 
 
 def record() -> Path:
@@ -15,9 +19,14 @@ def record() -> Path:
     return settings().home_folder / "prefect" / "api_url"
 
 
+def named() -> str | None:
+    """The address of the API to use, whether it answers or not: PREFECT_API_URL's, the local stack's, the profile's."""
+    return os.environ.get(VARIABLE) or _recorded() or _of_profile()
+
+
 def found() -> str | None:
-    """The address of the API to use, if it answers: PREFECT_API_URL's, else the local stack's, else the profile's."""
-    address = os.environ.get(VARIABLE) or _recorded() or _of_profile()
+    """The address of the API to use, if it answers."""
+    address = named()
     return address if address and answers(address) else None
 
 
@@ -29,6 +38,26 @@ def answers(address: str) -> bool:
         return httpx.get(f"{address}/health", timeout=HEALTH_SECONDS).is_success
     except (httpx.HTTPError, httpx.InvalidURL):
         return False
+
+
+def ask(address: str, path: str, method: str = "POST", **body: Any) -> Any:
+    """What the API answers, None if that is nothing. Raises Unavailable if it doesn't answer, or refuses."""
+    import httpx  # noqa: PLC0415 - see above
+
+    user, _, password = os.environ.get(PASSWORD, "").partition(":")
+    try:
+        answer = httpx.request(
+            method,
+            f"{address}/{path}",
+            json=body if method != "GET" else None,
+            auth=(user, password) if user else None,
+            timeout=ANSWER_SECONDS,
+        )
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        told = str(error).partition("\n")[0]
+        raise Unavailable(f"Prefect's server at {address} does not answer as it should ({told})") from error
 
 
 def _recorded() -> str | None:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from importlib import import_module
 from typing import Any
 
-from flows import prefect_api, wording
+from flows import approval_runs, prefect_api, wording
 from loyalty import clock
 from loyalty.monthly import Terms, chosen_period, chosen_periods, close_month, make_reports, unchanged
 from loyalty.rules.periods import display_period
@@ -42,6 +42,17 @@ def backfill(first: str, last: str, terms: Terms, say: Say) -> str:
     return wording.backfilled(first, last, changed, len(periods))
 
 
+def recompute(first: str, last: str, asked_by: str | None, say: Say) -> str:
+    """Compute closed months anew and ask for the difference to be posted: the flow backfill, with recompute."""
+    from loyalty.db import recompute as directly  # noqa: PLC0415 - loads what imports and simulations need
+
+    by, periods = asked_by or directly.OPERATOR, chosen_periods(first, last)
+    if _through_prefect(say):
+        return _run("backfill", first=first, last=last, recompute=True, asked_by=by)
+    found = directly.recompute(periods[0], periods[-1], by=by, now=clock.now())
+    return "\n".join([*map(wording.recomputed_month, found.months), wording.recomputed(found)])
+
+
 def expire(as_of: datetime | None, say: Say) -> str:
     """Record what expired: the flow daily_expiry."""
     if _through_prefect(say):
@@ -60,14 +71,17 @@ def notify(say: Say) -> str:
     return wording.delivered(deliver(clock.now()))
 
 
-def renew_reports(periods: Iterable[date], say: Say) -> None:
-    """Make both reports of periods whose upgrades were decided again: the next version of the same artifacts."""
+def after_decision(periods: Iterable[date], say: Say) -> None:
+    """Make both reports of periods whose upgrades were decided again, and end the runs that still ask for them."""
     through_prefect = _through_prefect(say)
     for period in periods:
         if through_prefect:
             _run("renew_reports", period=display_period(period))
         else:
             make_reports(period)
+    address = prefect_api.found()
+    if address is not None:
+        approval_runs.end_decided(address)
 
 
 def _through_prefect(say: Say) -> bool:

@@ -1,9 +1,13 @@
-"""What the daily flows did, in a line."""
+"""What flows did, in a line."""
 
 from typing import TYPE_CHECKING
 
+from loyalty.rules.periods import display_period
+
 if TYPE_CHECKING:
+    from loyalty.api.events import Drained
     from loyalty.db.expiry import Expired
+    from loyalty.db.recompute import Difference, MonthDifference
     from loyalty.messages.delivery import Delivered
 
 
@@ -11,6 +15,11 @@ def delivered(done: "Delivered") -> str:
     """A delivery of the outbox."""
     late = f"{done.delayed:,} delayed to the morning"
     return f"{done.sent:,} sent, {done.withheld:,} withheld, {late}, {done.failed:,} failed"
+
+
+def drained(done: "Drained") -> str:
+    """A drain of the inbox."""
+    return f"{done.applied:,} events applied, {done.waiting:,} wait on, {done.dead:,} are dead"
 
 
 def expired(done: "Expired") -> str:
@@ -24,3 +33,20 @@ def expired(done: "Expired") -> str:
 def backfilled(first: str, last: str, changed: int, months: int) -> str:
     """A backfill: how many of its months it closed."""
     return f"{first} to {last}: {changed} of {months} months closed" if changed else f"{first} to {last}: unchanged"
+
+
+def recomputed(found: "Difference") -> str:
+    """A recompute: what waits to be posted, and under which approval."""
+    months = f"{display_period(found.first)} to {display_period(found.last)}"
+    if found.approval_no is None:
+        return f"{months}: unchanged, every point is where it would be"
+    credited, debited = (sum(getattr(one, name) for one in found.months) for name in ("credited", "debited"))
+    return f"{months}: +{credited:,} and -{debited:,} points wait for approval {found.approval_no}"
+
+
+def recomputed_month(found: "MonthDifference") -> str:
+    """A month of a recompute."""
+    points = f"+{found.credited:,} and -{found.debited:,} points of {found.members:,} members"
+    return (
+        f"{display_period(found.period)}: {points if found.members else 'no points'}, {found.tiers:,} in another tier"
+    )

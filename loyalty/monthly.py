@@ -4,6 +4,7 @@
 threads and does without Prefect. What a step means is in its SQL, and what the steps share is in loyalty/db/closing.py.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,11 +15,14 @@ from loyalty import clock
 from loyalty.db.closing import Batch, Close, Moves, Reviews, begin, closing_lock, finish, run_step
 from loyalty.db.engine import transaction
 from loyalty.db.programme import check_ready
-from loyalty.errors import WrongUse
+from loyalty.db.reviews import gather
+from loyalty.db.statements import run
+from loyalty.errors import Unavailable, WorkLost, WrongUse
 from loyalty.reports.stored import Kind
 from loyalty.rules.periods import display_period, last_whole_month, months_between, parse_period
 
 MOST_BATCHES = 6  # more are no faster, and each is another fifteen rows in Prefect's records
+BEGINNINGS = 4  # of a close whose database goes away under it: 2, 4 and 8 seconds apart
 MESSAGES = ("send_tier_upgrade_notification", "send_instant_points_alert")
 REPORTS: dict[str, Kind] = {"generate_monthly_loyalty_health_report": "health", "aggregate_program_roi": "roi"}
 
@@ -103,10 +107,24 @@ class Report:
 def run_month(period: date, terms: Terms, *, start: Start, told: Told) -> dict[str, int] | None:
     """Close a period: each step for all batches, then the next. The rows of each step, or None if it is closed already.
 
-    `start` begins a step for a batch and returns at once; `told` hears of each finished step. Raises Refused out of
-    order, and what the steps raise; then the same again goes on where this ended.
+    `start` begins a step for a batch and returns at once; `told` hears of each finished step. Where the database goes
+    away in the middle, or comes back without the working rows, the close begins again, BEGINNINGS times in all. Raises
+    Refused out of order, and what the steps raise; then the same again goes on where this ended.
     """
-    with closing_lock():
+    begun: list[Close] = []
+    for beginning in range(1, BEGINNINGS):
+        try:
+            return _run_once(period, terms, start=start, told=told, begun=begun)
+        except (Unavailable, WorkLost):
+            if not begun:
+                raise  # it was away before: whoever asks decides how long to wait
+            time.sleep(2**beginning)
+    return _run_once(period, terms, start=start, told=told, begun=begun)
+
+
+def _run_once(period: date, terms: Terms, *, start: Start, told: Told, begun: list[Close]) -> dict[str, int] | None:
+    """Close a period from the beginning, under the lock; the close that began is added to `begun`."""
+    with closing_lock() as check_held:
         close = begin(
             period,
             reviews=terms.reviews,
@@ -116,6 +134,7 @@ def run_month(period: date, terms: Terms, *, start: Start, told: Told) -> dict[s
         )
         if close is None:
             return None
+        begun.append(close)
         rows = {}
         for stage in STAGES:
             batches = {step: [close.members] if step.whole else close.batches(terms.batches) for step in stage}
@@ -123,7 +142,10 @@ def run_month(period: date, terms: Terms, *, start: Start, told: Told) -> dict[s
             all_ended([running for parts in started.values() for running in parts])
             for step, parts in started.items():
                 rows[step.name] = all_ended(parts)
+                if step.name == "assign_loyalty_manager_review":
+                    gather(period)
                 told(step, rows[step.name])
+            check_held()
         finish(close, finished_at=clock.now())
         return rows
 
@@ -203,3 +225,10 @@ def chosen_periods(first: str, last: str) -> list[date]:
 def unchanged(period: date) -> str:
     """What is said of a period that needs nothing."""
     return f"{display_period(period)} is closed already: unchanged"
+
+
+def closed(period: date) -> str:
+    """What is said of a period that was just closed, in however many goes."""
+    with transaction() as connection:
+        found = run(connection, "reads/closed_month", period=period).one()
+    return f"{display_period(period)} closed: {found.statements:,} statements, {found.moves:,} moves"

@@ -3,6 +3,7 @@
 from datetime import date
 
 from prefect.artifacts import create_markdown_artifact
+from prefect.logging import get_run_logger
 
 from loyalty.monthly import make_report
 from loyalty.reports.stored import Kind, artifact_key
@@ -14,9 +15,11 @@ TITLES: dict[Kind, str] = {"health": "Loyalty health report", "roi": "Loyalty pr
 def publish(kind: Kind, period: date) -> int:
     """Make the report, store it, publish it; its revision."""
     report = make_report(kind, period)
+    key = artifact_key(kind, period)
     create_markdown_artifact(
         report.markdown,
-        key=artifact_key(kind, period),
+        key=key,
         description=f"{TITLES[kind]} of {display_period(period)}, revision {report.revision}",
     )
+    get_run_logger().info("the artifact %s is published: revision %s", key, report.revision)
     return report.revision

@@ -13,7 +13,8 @@ from prefect.tasks import exponential_backoff
 
 from loyalty.db.closing import Batch, Moves
 from loyalty.db.engine import is_retryable
-from loyalty.monthly import STEPS
+from loyalty.errors import LoyaltyError
+from loyalty.monthly import REPORTS, STEPS
 
 RETRIES = 3
 BACKOFF_SECONDS = 2  # then 4, then 8, each up to half as long again
@@ -31,8 +32,12 @@ def step(work: Callable[[M, Batch], int]) -> Task[[M, Batch], int]:
 
     @wraps(work)
     def logged(moves: M, batch: Batch) -> int:
-        rows = work(moves, batch)
-        get_run_logger().info("%s rows", f"{rows:,}")
+        try:
+            rows = work(moves, batch)
+        except LoyaltyError as error:
+            error.add_note(f"step {task_run.name}")  # the run that fails by it says where
+            raise
+        get_run_logger().info("%s: %s", task_run.name, written(work.__name__, rows))
         return rows
 
     return Task(
@@ -46,6 +51,11 @@ def step(work: Callable[[M, Batch], int]) -> Task[[M, Batch], int]:
         cache_policy=NO_CACHE,
         persist_result=False,
     )
+
+
+def written(name: str, rows: int) -> str:
+    """What a step has written: 1,234 rows, or of a report its revision."""
+    return f"revision {rows}" if name in REPORTS else f"{rows:,} {'row' if rows == 1 else 'rows'}"
 
 
 def _run_name() -> str:
