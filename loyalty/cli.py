@@ -81,6 +81,10 @@ def _backfill(given: Namespace) -> int:
     from loyalty.monthly import Terms
 
     check_ready()
+    if given.recompute:
+        with remarks_on_success() as remark:
+            say(runs.recompute(given.first, given.last, given.by, remark))
+        return 0
     terms = Terms(notify=given.notify, reviews=given.reviews, decided_by=given.by)
     with remarks_on_success() as remark:
         say(runs.backfill(given.first, given.last, terms, remark))
@@ -120,7 +124,18 @@ def _reviews(given: Namespace) -> int:
     if given.action == "list":
         return reviews.show(given)
     with remarks_on_success() as remark:
-        return reviews.decide(given, renew_reports=lambda periods: runs.renew_reports(periods, remark))
+        return reviews.decide(given, renew_reports=lambda periods: runs.after_decision(periods, remark))
+
+
+def _approvals(given: Namespace) -> int:
+    from flows import runs
+    from loyalty.commands import approvals
+    from loyalty.commands.terminal import remarks_on_success
+
+    if given.action == "list":
+        return approvals.show(given)
+    with remarks_on_success() as remark:
+        return approvals.decide(given, renew_reports=lambda periods: runs.after_decision(periods, remark))
 
 
 def _member(given: Namespace) -> int:
@@ -153,10 +168,36 @@ def _demo(given: Namespace) -> int:
     return demo.load_demo(given)
 
 
+def _serve(given: Namespace) -> int:
+    from loyalty.commands import serve
+
+    return serve.serve(given)
+
+
+def _keys(given: Namespace) -> int:
+    from loyalty.commands import keys
+
+    return {"create": keys.create, "list": keys.show, "revoke": keys.revoke}[given.action](given)
+
+
+def _inbox(given: Namespace) -> int:
+    from loyalty.commands import inbox
+
+    actions = {"list": inbox.show_list, "show": inbox.show, "replay": inbox.replay, "drop": inbox.drop}
+    return actions[given.action](given)
+
+
 def _stop(_given: Namespace) -> int:
     from loyalty.commands import programme
 
     return programme.stop()
+
+
+def _doctor(given: Namespace) -> int:
+    from deployments.examination import EXAMINATIONS
+    from loyalty.commands import doctor
+
+    return doctor.show(given, *EXAMINATIONS)
 
 
 def _settings(given: Namespace) -> int:
@@ -174,11 +215,16 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "expire": _expire,
     "notify": _notify,
     "reviews": _reviews,
+    "approvals": _approvals,
     "member": _member,
     "export": _export,
     "report": _report,
     "verify": _verify,
+    "serve": _serve,
+    "keys": _keys,
+    "inbox": _inbox,
     "demo": _demo,
     "stop": _stop,
+    "doctor": _doctor,
     "settings": _settings,
 }

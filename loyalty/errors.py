@@ -5,6 +5,10 @@ never holds an e-mail address, a phone number, a name or a password. The foreign
 
     LoyaltyError            anything this product reports; the command exits 1
     ├── Refused             the state forbids it: decide something else (order of closing, a decided review)
+    │   ├── NotFound        what was named is not there
+    │   ├── TooFewPoints    a member has fewer points to spend than were asked for
+    │   └── OtherContent    the id or key was used for something else before: take a new one
+    ├── Waits               it can't be done yet, and is kept until it can
     ├── BadInput            the data, the file or the rule given is wrong: mend it
     ├── Unavailable         a server can't be reached or started: try again
     ├── WorkLost            work done so far is gone: start the same thing again
@@ -24,6 +28,30 @@ class LoyaltyError(Exception):
 
 class Refused(LoyaltyError):
     """The programme's state forbids it."""
+
+
+class NotFound(Refused):
+    """What was named is not there."""
+
+
+class TooFewPoints(Refused):
+    """A member has fewer points to spend than were asked for."""
+
+
+class OtherContent(Refused):
+    """The same id or key came before, with other content."""
+
+
+class Waits(LoyaltyError):
+    """An event can't be applied yet. `waits_for` is the id of the transaction that it needs first, if it is that.
+
+    Whoever applies an event raises this before writing anything.
+    """
+
+    def __init__(self, reason: str, *, waits_for: str | None = None) -> None:
+        """Say what is missing, without personal data."""
+        super().__init__(reason)
+        self.waits_for = waits_for
 
 
 class BadInput(LoyaltyError):
@@ -57,4 +85,8 @@ class ConfigurationError(Exception):
     def __init__(self, setting: str, problem: str) -> None:
         """Name the environment variable `setting` and what is wrong with it, without its secret parts."""
         self.setting = setting
-        super().__init__(f"{setting} {problem}")
+        super().__init__(setting, problem)  # as it was made, so that it can travel between processes
+
+    def __str__(self) -> str:
+        """The line to print."""
+        return " ".join(self.args)

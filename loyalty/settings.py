@@ -1,9 +1,10 @@
 """Settings: everything the surroundings decide, from environment variables LOYALTY_*."""
 
+import os
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, SecretStr, ValidationError
@@ -56,13 +57,44 @@ class Settings(BaseSettings):
     prefect_port: Annotated[int, BeforeValidator(_port)] = Field(
         default=4200, description="port of the local Prefect server; if it is taken, the next free one"
     )
+    api_port: Annotated[int, BeforeValidator(_port)] = Field(
+        default=8000, description="port of the local HTTP API; if it is taken, the next free one"
+    )
+    prefect_database_url: Annotated[SecretStr | None, AfterValidator(lambda url: url and _database_url(url))] = Field(
+        default=None, description="PostgreSQL for the local Prefect server; without it, the embedded server has it too"
+    )
+    work_pool: Literal["process", "kubernetes"] = Field(
+        default="process", description="kind of work pool that `python -m deployments.register` makes"
+    )
+    schedules: Literal["on", "off"] | None = Field(
+        default=None, description="on or off: what deploying sets all schedules to; without it, they stay as they are"
+    )
+
+    staff_block: str = Field(
+        default="loyalty-staff-messages/loyalty",
+        pattern=r"^[a-z0-9-]+/[a-z0-9-]+$",
+        description="Prefect block, as kind/name, by which staff hear of runs that failed, crashed or are late",
+    )
+    task_runner: Literal["threads", "dask", "ray"] = Field(
+        default="threads", description="what works on a run's batches of members side by side: threads, dask or ray"
+    )
+    task_runner_address: str | None = Field(
+        default=None, description="address of the Dask scheduler or Ray cluster; without it, processes of this machine"
+    )
+
+    staff_email: str | None = Field(
+        default=None, description="address of the managers, for messages about what waits for a decision"
+    )
+    prefect_ui_url: str | None = Field(
+        default=None, description="address of Prefect's UI, for links in messages to managers"
+    )
 
     @cached_property
     def zone(self) -> ZoneInfo:
         """The programme's zone."""
         return ZoneInfo(self.time_zone)
 
-    @cached_property
+    @property
     def home_folder(self) -> Path:
         """LOYALTY_HOME, absolute; it need not exist yet."""
         return self.home.expanduser().absolute()
@@ -70,6 +102,22 @@ class Settings(BaseSettings):
 
 def settings() -> Settings:
     """The settings as the environment has them now. Raises ConfigurationError, which names the variable."""
+    return _kept or _read(tuple(map(os.environ.get, _VARIABLES)))
+
+
+def keep_settings() -> None:
+    """From here on the settings stay as they are now, for a process that asks at each of many requests."""
+    global _kept  # noqa: PLW0603 - the environment is the process's own, and so is this
+    _kept = settings()
+
+
+_kept: Settings | None = None
+_VARIABLES = tuple(PREFIX + name.upper() for name in Settings.model_fields)
+
+
+@lru_cache(maxsize=1)
+def _read(_given: tuple[str | None, ...]) -> Settings:
+    """Read once for as long as no variable changes: a reading takes half a millisecond, and each request asks."""
     try:
         return Settings()
     except ValidationError as error:

@@ -8,7 +8,7 @@ programme's currency, of a hundred minor units. The clock only runs forward: ins
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from math import floor
@@ -22,7 +22,7 @@ PIECES = frozenset({"tax", "shipping", "tip", "fee", "gift_card", "paid_with_poi
 STARTS_ON = date(1990, 1, 1)
 UNDO_GRACE_DAYS = 7
 NEVER = datetime.max.replace(tzinfo=UTC)
-CLOSE, EXPIRY, REDEMPTION = "close", "expiry", "redemption"  # what an entry's `source` says
+CLOSE, EXPIRY, REDEMPTION, RECOMPUTE = "close", "expiry", "redemption", "recompute"  # what an entry's `source` says
 
 
 class Refused(Exception):
@@ -55,7 +55,7 @@ class Rules:
 
     rate: Fraction = Fraction(1, 10)
     ladder: tuple[Tier, ...] = LADDER
-    earning: Literal["monthly"] = "monthly"
+    earning: Literal["monthly", "on_purchase"] = "monthly"
     window: Literal["period", "last_30_days"] = "period"
     qualify: Literal["trailing_12_months", "lifetime", "period"] = "trailing_12_months"
     pending_days: int = 0
@@ -100,13 +100,20 @@ class Transaction:
 
 @dataclass(eq=False)
 class Row:
-    """A recorded transaction. `exact` (points, negative for a refund) is fixed when its period closes."""
+    """A recorded transaction. `exact` (points, negative for a refund) is fixed when its period closes.
+
+    `reverses`: it takes back a row of the same words. `place` is the earlier period whose points it moves, for a
+    reversal or a replacement of a sale. `corrected`: it has been reversed.
+    """
 
     what: Transaction
     booked: str
     sale: Row | None = None
     refunds: list[Row] = field(default_factory=list)
     exact: Fraction | None = None
+    reverses: bool = False
+    place: str | None = None
+    corrected: bool = False
 
     @property
     def of_sale(self) -> bool:
@@ -116,7 +123,19 @@ class Row:
     @property
     def slot(self) -> str:
         """The period whose points this row moves: a refund's is that of its sale, unless that is yet to come."""
-        return min(self.booked, (self.sale or self).booked)
+        if self.sale is not None:
+            return min(self.booked, self.sale.slot)
+        return self.place or self.booked
+
+    @property
+    def refunded(self) -> int:
+        """What a refund takes of its sale's amount; the reversal of one gives it back."""
+        return -self.what.amount if self.reverses else self.what.amount
+
+    @property
+    def stands(self) -> bool:
+        """Whether it says what is true now."""
+        return not self.reverses and not self.corrected
 
 
 @dataclass(frozen=True)
@@ -136,7 +155,10 @@ class Entry:
 
 @dataclass(eq=False)
 class Lot:
-    """Points credited together, by the close of `origin`. `expired`: gone unspent, and not reversed since."""
+    """Points credited together, by the close of `origin`. `expired`: gone unspent, and not reversed since.
+
+    `other`: no close's own credit, but what came back to a lot that has passed, or was recomputed.
+    """
 
     origin: str
     points: int
@@ -145,6 +167,7 @@ class Lot:
     remaining: int = 0
     expired: int = 0
     returned: bool = False
+    other: bool = False
 
 
 @dataclass(eq=False)
@@ -254,15 +277,23 @@ class Programme:
         self._gifts: list[dict[str, Any]] = []
         self._warnings: list[tuple[str, str, str]] = []
         self._redemptions: dict[str, tuple[Member, list[tuple[Lot, int]]]] = {}
+        self._closes: dict[str, tuple[str, datetime]] = {}
+        self._decided: list[tuple[str, str, datetime]] = []
+        self._recomputed: dict[tuple[str, str], int] = {}
 
     # -- import: sections 1, 3, 4, 13
 
-    def record(self, transactions: Iterable[Transaction], recorded_at: datetime) -> list[tuple[str, str]]:
+    def record(
+        self, transactions: Iterable[Transaction], recorded_at: datetime, *, correct: bool = False
+    ) -> list[tuple[str, str]]:
         """Take a file of transactions in; return (transaction_id, reason) for each that is not taken.
 
-        A row recorded before is taken again without effect. Order within the file does not matter: sales come
-        before refunds, and refunds in order of time, then of source and id.
+        A row recorded before is taken again without effect; with other content it is not taken or, with `correct`,
+        corrects the recorded one. Order within the file does not matter: sales come before refunds, and refunds in
+        order of time, then of source and id.
         """
+        if correct:
+            return self._record_corrections(transactions, recorded_at)
         rejected: list[tuple[str, str]] = []
         given: dict[tuple[str, str], list[Transaction]] = {}
         for new in transactions:
@@ -301,18 +332,101 @@ class Programme:
             return "unknown original"
         if sale.what.customer_id != new.customer_id:
             return "refund of another customer's sale"
-        if sum(row.what.amount for row in sale.refunds) + new.amount > sale.what.amount:
+        known = self._rows.get((new.source, new.transaction_id))
+        given_back = known.what.amount if known is not None and known.sale is sale else 0
+        if sum(row.refunded for row in sale.refunds) + new.amount - given_back > sale.what.amount:
             return "refund above its sale"
         return ""
 
-    def _book(self, new: Transaction) -> None:
+    def _record_corrections(self, given: Iterable[Transaction], recorded_at: datetime) -> list[tuple[str, str]]:
+        """A file with corrections: rows that name no sale, refunds of sales, then sales that were too small at first.
+
+        Of rows with the same id the first one counts; the others are not taken unless they say the same.
+        """
+        firsts: dict[tuple[str, str], Transaction] = {}
+        rejected: list[tuple[str, str]] = []
+        for new in given:
+            if (reason := self._refusal(new, recorded_at)) != "":
+                rejected.append((new.transaction_id, reason))
+            elif firsts.setdefault((new.source, new.transaction_id), new) != new:
+                rejected.append((new.transaction_id, "the same id with other content"))
+        ordered = sorted(firsts.values(), key=self._import_order)
+        plain = [new for new in ordered if new.original is None]
+        short = [new for new in plain if self._corrects(new) and self._refunded_of(new) > new.amount]
+        rejected += self._correct_all([new for new in plain if new not in short])
+        refunds = [new for new in ordered if new.original is not None]
+        rejected += self._correct_all(sorted(refunds, key=lambda new: (self._added(new) >= 0, self._import_order(new))))
+        return sorted(rejected + self._correct_all(short))
+
+    def _corrects(self, new: Transaction) -> bool:
+        known = self._rows.get((new.source, new.transaction_id))
+        return known is not None and known.what != new
+
+    def _refunded_of(self, new: Transaction) -> int:
+        """What is refunded of the recorded row of this id."""
+        return sum(row.refunded for row in self._rows[new.source, new.transaction_id].refunds)
+
+    def _added(self, new: Transaction) -> int:
+        """How much more a refund takes of its sale than the recorded one of its id does."""
+        known = self._rows.get((new.source, new.transaction_id))
+        sale = self._rows.get((new.source, new.original))
+        return new.amount - (known.what.amount if known and known.sale and known.sale is sale else 0)
+
+    def _correct_all(self, rows: list[Transaction]) -> list[tuple[str, str]]:
+        """One stage of a file with corrections: judged on what was recorded before it, then recorded."""
+        before = {key: self._rows.get(key) for key in ((new.source, new.transaction_id) for new in rows)}
+        corrected = {key for key, new in zip(before, rows, strict=True) if self._corrects(new)}
+        standing = {key: [r for r in known.refunds if r.stands] for key, known in before.items() if known}
+        rejected: list[tuple[str, str]] = []
+        for (key, known), new in zip(before.items(), rows, strict=True):
+            if known is not None and known.what == new:
+                continue
+            there = standing.get(key, [])
+            reason = self._refund_refusal(new)
+            if known is not None and there and new.kind != "sale":
+                reason = "it has refunds, so it must stay a sale"
+            elif known is not None and new.kind == "sale" and self._refunded_of(new) > new.amount:
+                reason = "sale below its refunds"
+            elif not reason and new.original is not None and (new.source, new.original) in corrected:
+                reason = "unknown original"
+            if reason:
+                rejected.append((new.transaction_id, reason))
+                corrected.discard((new.source, new.transaction_id))
+            elif known is None:
+                self._book(new)
+            else:
+                self._correct(known, new, [r for r in there if (new.source, r.what.transaction_id) not in corrected])
+        return rejected
+
+    def _correct(self, known: Row, new: Transaction, carried: list[Row]) -> None:
+        """Reverse a row and book another in its place; its refunds go along with it."""
+        for row in (known, *carried):
+            back = Row(row.what, self._open(row.booked), sale=row.sale, reverses=True)
+            if row.sale is not None:
+                self._refund(back, row.sale)
+            elif row.what.kind == "sale":
+                back.place = row.slot
+            row.corrected = True
+            self._members[row.what.customer_id].rows.append(back)
+        taken_over = self._book(new)
+        late = max(self.calendar.period(new.occurred_at), known.slot) < self._open("")
+        if known.what.kind == new.kind == "sale" and known.what.customer_id == new.customer_id and late:
+            taken_over.place = known.slot
+        for row in sorted(carried, key=lambda row: row.booked):
+            self._book(replace(row.what, customer_id=new.customer_id))
+
+    def _book(self, new: Transaction) -> Row:
         row = Row(new, self._open(self.calendar.period(new.occurred_at)))
         if new.kind == "refund" and new.original is not None:
-            row.sale = self._rows[new.source, new.original]
-            row.sale.refunds.append(row)
-            row.sale.refunds.sort(key=lambda refund: refund.booked)  # stable: then in order of recording
+            self._refund(row, self._rows[new.source, new.original])
         self._rows[new.source, new.transaction_id] = row
         self._members.setdefault(new.customer_id, Member(new.customer_id)).rows.append(row)
+        return row
+
+    def _refund(self, row: Row, sale: Row) -> None:
+        row.sale = sale
+        sale.refunds.append(row)
+        sale.refunds.sort(key=lambda refund: refund.booked)  # stable: then in order of recording
 
     def _open(self, period: str) -> str:
         """The period itself while it is open, else the earliest open one."""
@@ -329,10 +443,10 @@ class Programme:
         if sale is None:
             exclude = self._rules(self.calendar.period(what.occurred_at)).exclude
             money = what.amount - sum(part for piece, part in what.pieces.items() if piece in exclude)
-            return money if what.kind == "sale" else -money
-        refunded = sum(earlier.what.amount for earlier in sale.refunds[: sale.refunds.index(row)])
+            return money if (what.kind == "sale") != row.reverses else -money
+        refunded = sum(earlier.refunded for earlier in sale.refunds[: sale.refunds.index(row)])
         share = Fraction(self._eligible(sale), sale.what.amount)
-        return round(share * refunded) - round(share * (refunded + what.amount))  # round() is half-even
+        return round(share * refunded) - round(share * (refunded + row.refunded))  # round() is half-even
 
     def _exact(self, row: Row) -> Fraction:
         """Points of a row, rated as on the day of its sale."""
@@ -379,10 +493,14 @@ class Programme:
                 self._propose(member, period, proposed, now, by if reviews == "approve" else None)
             self._statements[period] += self._statement(member, period, qualifying)
         self._last_closed = period
+        self._closes[period] = (reviews, now)
         return "closed"
 
     def _post(self, member: Member, period: str) -> None:
-        """Take-backs of earlier periods' sales, the oldest period first, then the period's own net."""
+        """Take-backs of earlier periods' sales, the oldest period first, then the period's own net.
+
+        What corrections add to an earlier period is posted with the period's own.
+        """
         running = self._sum(row for row in member.rows if row.booked < period)
         booked = [row for row in member.rows if row.booked == period]
         for row in booked:
@@ -390,6 +508,8 @@ class Programme:
         total = running + self._sum(booked)
         for slot in sorted({row.slot for row in booked if row.slot < period}):
             after = running + self._sum(row for row in booked if row.slot == slot)
+            if after > running:
+                continue
             self._take_back(member, period, slot, floor(running) - floor(after))
             running = after
         self._earn(member, period, floor(total) - floor(running))
@@ -400,14 +520,19 @@ class Programme:
             return
         told = (self.calendar.end(period), period, CLOSE, slot)
         member.enter("take_back", -points, *told)
-        lots = [lot for lot in member.lots if lot.origin == slot and not lot.returned]
+        self._take_from_own(member, period, points, told)
+
+    def _take_from_own(self, member: Member, period: str, points: int, told: tuple[datetime, str, str, str]) -> None:
+        """Debit the lot of the month told of first, where what has expired is given back instead; then the others."""
+        at, _, source, slot = told
+        lots = [lot for lot in member.lots if lot.origin == slot and not lot.returned and not lot.other]
         for lot in lots:
             gone = min(max(points - lot.remaining, 0), lot.expired)
             lot.expired -= gone
             points -= gone
             if gone:
                 member.enter("expiry_reversed", gone, *told)
-        self._charge(member, period, points, slot, lots)
+        self._charge(member, period, points, slot, lots, at=at, source=source)
 
     def _earn(self, member: Member, period: str, net: int) -> None:
         """The period's own net: a lot, or a debit that has no lot of its own."""
@@ -425,13 +550,23 @@ class Programme:
         """When the lot of a close can be spent: so many days after the period's end."""
         return self.calendar.end_of_day(self.calendar.end(period), self._rules(period).pending_days - 1)
 
-    def _charge(self, member: Member, period: str, points: int, reference: str, own: list[Lot]) -> None:
+    def _charge(
+        self,
+        member: Member,
+        period: str,
+        points: int,
+        reference: str,
+        own: list[Lot],
+        *,
+        at: datetime | None = None,
+        source: str = CLOSE,
+    ) -> None:
         """Debit the sale's own lot, pending ones, then the order of spending; owe or write off the rest."""
-        end = self.calendar.end(period)
-        uses = debit(points, [*own, *member.pending(end), *member.spendable(end)])
+        at = at or self.calendar.end(period)
+        uses = debit(points, [*own, *member.pending(at), *member.spendable(at)])
         short = points - sum(used for _, used in uses)
         if short and self._rules(period).shortfall == "write_off":
-            member.enter("write_off", short, end, period, CLOSE, reference)
+            member.enter("write_off", short, at, period, source, reference)
         else:
             member.owed += short
 
@@ -485,7 +620,9 @@ class Programme:
         """
         months = {"period": 1, "trailing_12_months": 12, "lifetime": 12 * 1000}[self._rules(period).qualify]
         first = shift(period, 1 - months)
-        known = [row for row in member.rows if row.booked <= period or (refunds_since and row.sale)]
+        known = [
+            row for row in member.rows if row.booked <= period or (refunds_since and row.of_sale and row.slot <= period)
+        ]
         end = self.calendar.end(period)
         of_sales = [row for row in known if row.of_sale and self._available_at(row.slot) <= end]
         total = self._sum(of_sales) + self._sum(row for row in known if not row.of_sale)
@@ -549,6 +686,7 @@ class Programme:
         if outcome == "approved":
             rules = self._rules(period)
             self._upgrade(member, rules.ladder[rules.rank(tier_name)], now, period)
+            self._decided.append((customer_id, tier_name, now))
         return outcome
 
     def _lapse_reason(self, member: Member, review: dict[str, Any], now: datetime) -> str:
@@ -588,13 +726,7 @@ class Programme:
         self._expire(as_of, self._rules(self.calendar.period(as_of)), recorded_at=as_of)
 
     def _expire(self, as_of: datetime, rules: Rules, *, recorded_at: datetime) -> None:
-        for member in self._members.values():
-            for lot in member.lots:
-                if lot.remaining and lot.expires_at is not None and lot.expires_at <= as_of:
-                    period = self._open(self.calendar.period(lot.expires_at - timedelta(microseconds=1)))
-                    member.enter("expire", -lot.remaining, lot.expires_at, period, EXPIRY, lot.origin)
-                    lot.expired += lot.remaining
-                    lot.remaining = 0
+        self._expire_lots(as_of)
         for voucher in self._vouchers:
             if voucher["state"] == "issued" and voucher["expires_at"] <= as_of:
                 voucher["state"] = "expired"
@@ -602,6 +734,15 @@ class Programme:
             if review["state"] == "pending" and review["deadline"] <= as_of and rules.review_overdue == "lapse":
                 late = "not decided in time"
                 review.update(state="lapsed", decided_at=recorded_at, by="system", note="", reason=late)
+
+    def _expire_lots(self, as_of: datetime) -> None:
+        for member in self._members.values():
+            for lot in member.lots:
+                if lot.remaining and lot.expires_at is not None and lot.expires_at <= as_of:
+                    period = self._open(self.calendar.period(lot.expires_at - timedelta(microseconds=1)))
+                    member.enter("expire", -lot.remaining, lot.expires_at, period, EXPIRY, lot.origin)
+                    lot.expired += lot.remaining
+                    lot.remaining = 0
 
     def redeem(self, customer_id: str, points: int, at: datetime) -> str:
         """Spend points at once; the redemption's id. Refused if fewer are available."""
@@ -622,6 +763,127 @@ class Programme:
             grace = self.calendar.end_of_day(at, UNDO_GRACE_DAYS)
             passed = at >= (lot.expires_at or NEVER)
             member.credit(used, Lot(lot.origin, used, at, grace, returned=True) if passed else lot)
+
+    # -- closed months as they would be: section 16
+
+    def recompute(self, first: str, last: str, *, now: datetime, post: bool = False) -> list[dict[str, Any]]:
+        """Members' closed months in which points or the tier differ from what they would be, had every row been known.
+
+        With `post` the differences of points are posted in the earliest open month. Refused for months not closed.
+        """
+        if not {first, last} <= self._closes.keys():
+            raise Refused("a recompute is of closed months")
+        found = [row for _, member in sorted(self._members.items()) for row in self._differences(member, first, last)]
+        if post and any(row["points"] for row in found):
+            self._expire_lots(min(now, self.calendar.end(self._open(""))))
+            for row in found:
+                self._post_difference(row, now)
+        return found
+
+    def _differences(self, member: Member, first: str, last: str) -> Iterable[dict[str, Any]]:
+        for period, (due, had, tier_due) in self._as_if_known(member, last).items():
+            before = self._recomputed.get((member.customer_id, period), 0)
+            tier_had = self._tier(member, self.calendar.end(period))
+            if period >= first and (due - had - before or tier_due != tier_had):
+                yield {
+                    "customer_id": member.customer_id,
+                    "period": period,
+                    "points_due": due,
+                    "points_had": had,
+                    "points_before": before,
+                    "points": due - had - before,
+                    "tier_had": tier_had,
+                    "tier_due": tier_due,
+                }
+
+    def _as_if_known(self, member: Member, last: str) -> dict[str, tuple[int, int, str]]:
+        """Points due and had, and the tier at the end, of each closed month: played again from the very first one.
+
+        Every row that stands is in the month in which it happened. What managers decided one by one stands where it is
+        above the tier then held; a close that approved by itself would have done so here.
+        """
+        oldest = min(self._closes)
+        twins: dict[int, Row] = {}
+        for row in sorted((row for row in member.rows if row.stands), key=lambda row: row.sale is not None):
+            due_in = max(self.calendar.period(row.what.occurred_at), oldest)
+            twins[id(row)] = Row(row.what, due_in, sale=twins[id(row.sale)] if row.sale else None)
+        real = {id(twins[id(row)]): row for row in member.rows if row.stands}
+        shadow = Member(member.customer_id, rows=[twin for twin in twins.values() if twin.booked <= last])
+        tier, months = self._versions[0][1].ladder[0].name, {}
+        due_sum = had_sum = Fraction(0)
+        for period in sorted(p for p in self._closes if p <= last):
+            decided = self._decided_by_close(member, period)
+            for twin in shadow.rows:
+                rated_at = (twin.sale or twin).what.occurred_at
+                if twin.exact is None and period >= min(twin.booked, self.calendar.period(rated_at)):
+                    held = self._highest(period, [tier, *(name for name, at in decided if at <= rated_at)])
+                    twin.exact = self._exact_at(real[id(twin)], held)
+            tier = self._highest(period, [tier, *(n for n, at in decided if at < self.calendar.end(period))], shadow)
+            mine = [twin for twin in shadow.rows if twin.booked == period]
+            due = floor(due_sum + self._sum(mine)) - floor(due_sum)
+            had_here = self._sum(real[id(twin)] for twin in mine)
+            had = floor(had_sum + had_here) - floor(had_sum)
+            due_sum, had_sum = due_sum + self._sum(mine), had_sum + had_here
+            if not any(at >= self.calendar.end(period) for _, at in decided):
+                tier = self._tier_after(shadow, period, tier, due)
+            months[period] = (due, had, tier)
+        return months
+
+    def _decided_by_close(self, member: Member, period: str) -> list[tuple[str, datetime]]:
+        """What managers decided from the period's beginning on, as known when it was closed."""
+        start, closed_at = self.calendar.end(shift(period, -1)), self._closes[period][1]
+        return [
+            (n, at) for customer, n, at in self._decided if customer == member.customer_id and start <= at <= closed_at
+        ]
+
+    def _highest(self, period: str, names: list[str], held_by: Member | None = None) -> str:
+        """The highest of these tiers; a member whom it raises above the first one named holds it from this period."""
+        best = max(names, key=self._rules(period).rank)
+        if held_by is not None and best != names[0]:
+            self._hold(held_by, period)
+        return best
+
+    def _exact_at(self, row: Row, tier: str) -> Fraction:
+        """Points of a row, had the member held this tier."""
+        rules = self._rules(self.calendar.period((row.sale or row).what.occurred_at))
+        return Fraction(self._eligible(row), 100) * rules.rate * rules.ladder[rules.rank(tier)].multiplier
+
+    def _tier_after(self, shadow: Member, period: str, tier: str, points: int) -> str:
+        """The tier in which a computed close leaves a member who held `tier` at the end of its period."""
+        rules, end = self._rules(period), self.calendar.end(period)
+        qualifying, held = self._qualifying(shadow, period), rules.rank(tier)
+        due = max((rank for rank, rung in enumerate(rules.ladder) if rung.threshold <= qualifying), default=0)
+        reviews, closed_at = self._closes[period]
+        above = rules.review_above_points
+        review = rules.ladder[due].review or (above is not None and points >= above)
+        if due >= held:
+            self._hold(shadow, period)
+            rejected = any(
+                end < self.calendar.later(r["decided_at"], months=rules.review_again_months)
+                for r in self._reviews
+                if (r["customer_id"], r["tier"], r["state"]) == (shadow.customer_id, rules.ladder[due].name, "rejected")
+                and r["decided_at"] <= closed_at
+            )
+            return tier if review and (reviews == "hold" or rejected) else rules.ladder[due].name
+        if rules.downgrade == "step" and shadow.held_until <= end:
+            self._hold(shadow, period)
+            return rules.ladder[held - 1].name
+        return tier
+
+    def _post_difference(self, row: dict[str, Any], now: datetime) -> None:
+        member, period, points = self._members[row["customer_id"]], self._open(""), row["points"]
+        at = min(now, self.calendar.end(period))
+        told = (at, period, RECOMPUTE, row["period"])
+        key = (member.customer_id, row["period"])
+        self._recomputed[key] = self._recomputed.get(key, 0) + points
+        if points > 0:
+            months = self._rules(period).expiry_months
+            expires_at = None if months is None else self.calendar.end(shift(period, months))
+            member.enter("correction", points, *told, expires_at)
+            member.credit(points, Lot(period, points, at, expires_at, other=True))
+        elif points < 0:
+            member.enter("correction", points, *told)
+            self._take_from_own(member, period, -points, told)
 
     # -- what came of it
 
@@ -659,7 +921,8 @@ class Programme:
 
     def lots(self, customer_id: str) -> list[dict[str, Any]]:
         """A member's lots in the order of credit."""
-        return [asdict(lot) for lot in self._members[customer_id].lots]
+        rows = [asdict(lot) for lot in self._members[customer_id].lots]
+        return [{name: value for name, value in row.items() if name != "other"} for row in rows]
 
     def balance(self, customer_id: str) -> int:
         """Available + pending - owed."""

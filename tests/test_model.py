@@ -734,6 +734,95 @@ def test_only_the_tier_reached_is_rewarded() -> None:
     assert [(voucher["tier"], voucher["amount"]) for voucher in programme.vouchers()] == [("C", 200)]
 
 
+# -- section 16: corrections and recompute
+
+DOUBLING = replace(
+    DEFAULT,
+    ladder=tuple(replace(tier, multiplier=Fraction(2)) if tier.name == "Silver" else tier for tier in DEFAULT.ladder),
+)
+
+
+def correct(programme: Programme, *transactions: Transaction, now: str) -> list[tuple[str, str]]:
+    return programme.record(transactions, at(now), correct=True)
+
+
+def test_a_correction_takes_its_rows_place() -> None:
+    """100.00 closed in January is 80.00: -2 from January's lot; 100.00 again: +2 with the open month's own."""
+    programme = Programme("UTC")
+    take(programme, sale("T1", "2026-01-10", "100.00"))
+    close(programme, "2026-01")
+    correct(programme, sale("T1", "2026-01-10", "80.00"), now="2026-02-05")
+    close(programme, "2026-02")
+    correct(programme, sale("T1", "2026-01-10", "100.00"), now="2026-03-05")
+    close(programme, "2026-03")
+
+    assert posted(programme) == [("2026-01", "earn", 10), ("2026-02", "take_back", -2), ("2026-03", "earn", 2)]
+    assert [(lot["origin"], lot["remaining"]) for lot in programme.lots("C1")] == [("2026-01", 8), ("2026-03", 2)]
+    assert [stated(programme, f"2026-0{m}", "spend", "qualifying_points", "transactions") for m in (1, 2, 3)] == [
+        [("100.00", "10", "1")],
+        [("-20.00", "8", "2")],
+        [("20.00", "10", "2")],
+    ]
+
+
+def test_a_corrected_sale_takes_its_refunds_along() -> None:
+    """110.00 less 22.00 was C2's, with 10.00 of tax: all 8 from C1; 10 - 2 for C2, less one by the next refund."""
+    programme = Programme("UTC")
+    take(programme, sale("T1", "2026-01-10", "110.00"), refund("R1", "2026-01-11", "22.00", "T1"))
+    close(programme, "2026-01")
+    answers = correct(programme, sale("T1", "2026-01-10", "110.00", "C2", tax=1000), now="2026-02-05")
+    take(programme, refund("R2", "2026-02-06", "11.00", "T1", "C2"))
+    close(programme, "2026-02")
+
+    assert answers == []
+    assert [(entry["customer_id"], entry["points"]) for entry in programme.entries()] == [
+        ("C1", 8),
+        ("C1", -8),
+        ("C2", 7),
+    ]
+
+
+def test_a_sale_is_not_corrected_below_its_refunds_unless_they_shrink_too() -> None:
+    """100.00 with 60.00 back: 50.00 is not taken, 101.00 back neither; 50.00 with 20.00 back in one file is."""
+    programme = Programme("UTC")
+    take(programme, sale("T1", "2026-01-10", "100.00"), refund("R1", "2026-01-11", "60.00", "T1"))
+    smaller, more = sale("T1", "2026-01-10", "50.00"), refund("R1", "2026-01-11", "101.00", "T1")
+
+    assert correct(programme, smaller, now="2026-01-20") == [("T1", "sale below its refunds")]
+    assert correct(programme, more, now="2026-01-20") == [("R1", "refund above its sale")]
+    assert correct(programme, smaller, refund("R1", "2026-01-11", "20.00", "T1"), now="2026-01-20") == []
+    close(programme, "2026-01")
+    assert posted(programme) == [("2026-01", "earn", 3)]
+
+
+def test_a_recompute_is_what_known_rows_would_have_brought() -> None:
+    """Late 20.00 would have made C1 Silver in January, whose February of 50 points doubles: +50 in the open month.
+
+    Again it comes to nothing; a wrong row of that January, mended, takes it back.
+    """
+    programme = Programme("UTC", DOUBLING)
+    take(programme, sale("T1", "2026-01-10", "1100.00"), sale("T2", "2026-02-10", "500.00"))
+    close(programme, "2026-01", "2026-02")
+    take(programme, sale("T0", "2026-01-09", "200.00"), sale("T3", "2026-03-05", "0.00"))
+    first = programme.recompute("2026-01", "2026-02", now=at("2026-03-10"), post=True)
+    again = programme.recompute("2026-01", "2026-02", now=at("2026-03-10"))
+    correct(programme, sale("T0", "2026-01-09", "20.00"), now="2026-03-11")
+    back = programme.recompute("2026-02", "2026-02", now=at("2026-03-12"), post=True)
+
+    def told(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+        names = ("period", "points_due", "points_had", "points_before", "points", "tier_had", "tier_due")
+        return [tuple(row[name] for name in names) for row in rows]
+
+    assert told(first) == [
+        ("2026-01", 130, 130, 0, 0, "Bronze", "Silver"),
+        ("2026-02", 100, 50, 0, 50, "Silver", "Silver"),
+    ]
+    assert told(again) == [("2026-01", 130, 130, 0, 0, "Bronze", "Silver")]
+    assert told(back) == [("2026-02", 50, 50, 50, -50, "Silver", "Silver")]
+    assert [entry[2] for entry in posted(programme, "correction")] == [50, -50]
+    assert programme.balance("C1") == 160
+
+
 # -- sections 13 and 14: exactly once, statements, conservation
 
 

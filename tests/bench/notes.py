@@ -31,7 +31,10 @@ def add(file: Path, section: str) -> None:
 
 def benchmarks(summaries: list[dict[str, Any]], *, machine: Mapping[str, str], at: datetime) -> str:
     """The section of a run: where it ran, a table of figures, and where the time goes."""
-    parts = [f"## {at:%Y-%m-%d}", _place(machine), _figures(summaries)]
+    tills = [each for each in summaries if "pgbench_per_second" in each]
+    rest = [each for each in summaries if each not in tills]
+    parts = [f"## {at:%Y-%m-%d}", _place(machine)]
+    parts += ([_figures(rest)] if rest else []) + ([_tills(tills)] if tills else [])
     parts += [f"Cost per member at {_cost(each)}" for each in summaries if each["what"] == "cost per member"]
     parts += [_stages(each) for each in summaries if "steps" in each]
     return "\n\n".join(parts) + "\n"
@@ -83,6 +86,41 @@ def _figures(summaries: list[dict[str, Any]]) -> str:
                 )
             )
     return _table(columns, rows)
+
+
+def _tills(summaries: list[dict[str, Any]]) -> str:
+    columns = (
+        "what",
+        "clients",
+        "HTTP, per second",
+        "pgbench, per second",
+        "ratio",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "processor ms of each: service, PostgreSQL, wrk",
+        "PostgreSQL, pgbench",
+        "start s",
+    )
+    rows = [
+        (
+            each["what"],
+            f"{each['clients']}",
+            f"{each['per_second']:,.0f}" if "per_second" in each else "",
+            f"{each['pgbench_per_second']:,.0f}",
+            f"{each['ratio']:.2f}" if "ratio" in each else "",
+            *(f"{each[f'{name}_ms']:.1f}" if f"{name}_ms" in each else "" for name in ("p50", "p95", "p99")),
+            _split(each.get("cpu_ms", {}), "api", "postgres", "load tool"),
+            _split(each.get("pgbench_cpu_ms", {}), "postgres", "load tool"),
+            f"{each.get('start_seconds', '')}",
+        )
+        for each in summaries
+    ]
+    return _table(columns, rows)
+
+
+def _split(work: Mapping[str, float], *who: str) -> str:
+    return ", ".join(f"{work[one]:.2f}" for one in who if one in work)
 
 
 def _cost(summary: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
-"""`make bench`: the close and month 13 at several sizes, and the import, one JSON line each; `--write` keeps them.
+"""`make bench`: close and month 13 at several sizes, the import, the till, one JSON line each; `--write` keeps them.
 
-    python -m tests.bench.run [--sizes 10000,100000,1000000] [--runs 3] [--only close|month13|import] [--write [FILE]]
+    python -m tests.bench.run [--sizes 10000,100000,1000000] [--runs 3] [--only close|month13|import|till]
+        [--pgledger FOLDER] [--write [FILE]]
 
 The lines of single measurements go to stderr as they come, the summaries to stdout.
 """
@@ -13,12 +14,12 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import notes
+from tests.bench import notes, till
 from tests.bench.close import Measured, close, month_13
 from tests.bench.imports import imports
 from tests.bench.server import ROOT, Server, prefect, server
 
-BENCHMARKS = ("close", "month13", "import")
+BENCHMARKS = ("close", "month13", "import", "till")
 
 
 def main() -> None:
@@ -55,6 +56,20 @@ def _measure(on: Server, stack: ExitStack, given: argparse.Namespace) -> Iterato
         yield from month_13(on, api, members, given.runs)
     if "import" in wanted:
         yield from imports(on, given.sizes[-1], given.runs)
+    if "till" in wanted:
+        yield from _tills(on, given)
+
+
+def _tills(on: Server, given: argparse.Namespace) -> Iterator[Measured]:
+    missing = till.missing()
+    if missing and given.only:
+        sys.exit(f"the benchmark `till` needs {missing}")
+    if missing:
+        sys.stderr.write(f"the benchmark `till` is left out: it needs {missing}\n")
+        return
+    yield from till.tills(on, min(given.sizes[-1], till.MEMBERS_MOST), given.runs)
+    if given.pgledger:
+        yield from till.ledger(on, given.pgledger)
 
 
 def _arguments() -> argparse.Namespace:
@@ -62,6 +77,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", type=_sizes, default=[10_000, 100_000, 1_000_000], help="members, smallest first")
     parser.add_argument("--runs", type=int, default=3, help="measurements of each; the median counts")
     parser.add_argument("--only", choices=BENCHMARKS, action="append", help="may be given more than once")
+    parser.add_argument(
+        "--pgledger", type=Path, metavar="FOLDER", help="a copy of pgledger's repository: its workload is run as well"
+    )
     parser.add_argument(
         "--write", type=Path, nargs="?", const=ROOT / "benchmarks.md", help="add the figures to this file"
     )

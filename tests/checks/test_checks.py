@@ -6,6 +6,8 @@ from sqlalchemy import Connection, text
 from loyalty.db import verify
 from loyalty.db.statements import run
 
+_INTO_ENTRIES = "insert into entries (period, member_no, kind, cause, points, occurred_at, recorded_at)"
+_ANNS = "accounts as a inner join members as m on a.member_no = m.member_no and m.customer_id = 'ann'"
 _NO_GUARD = "alter table entries disable trigger all"
 ANN, CYD = (f"member_no = (select member_no from members where customer_id = '{name}')" for name in ("ann", "cyd"))
 
@@ -30,7 +32,15 @@ FAULTS: dict[str, tuple[str, int]] = {
         1,
     ),
     "closes_used_the_rules_in_force": ("update closes set rules_version = 1 where period = '2026-05-01'", 1),
+    "corrections_have_their_rows": (
+        "insert into corrections values (1, '2026-01-01', 1, 901, 902, '2026-02-01', 1, false, '2026-06-01')",
+        1,
+    ),
     "debits_are_used_owed_or_written_off": ("update debts set owed = owed + 1", 1),
+    "decided_approvals_left_no_review_open": (
+        "update reviews set state = 'open', decided_by = null, decided_at = null where approval_no is not null",
+        2,
+    ),
     "digests_of_closes_still_match": ("update transactions set amount = amount + 1 where transaction_id = 'C1'", 1),
     "entries_are_booked_to_months": (
         f"{_NO_GUARD}; update entries set period = '2025-12-01' where points = 130 and {CYD}",
@@ -60,6 +70,21 @@ FAULTS: dict[str, tuple[str, int]] = {
         1,
     ),
     "proposed_upgrades_have_a_review": (f"delete from reviews where {CYD}", 1),
+    "recomputed_points_have_their_entries": (
+        f"{_INTO_ENTRIES} select '2026-06-01', a.member_no, 'correction', 2026020001, 5, now(), now() from {_ANNS}",
+        1,
+    ),
+    "real_time_has_posted_the_floor": (
+        f"insert into till_sums select member_no, '2026-04-01', 0.5, 1 from members where {ANN}",
+        2,
+    ),
+    "redemptions_are_their_entries": (
+        (
+            "insert into redemptions (member_no, period, entry_id, points, worth, purpose, state, asked_at, held_until)"
+            " values (1, '2026-04-01', 0, 5, 5, 'money_off', 'held', '2026-04-02', '2026-04-02')"
+        ),
+        1,
+    ),
     "refunds_never_exceed_their_sale": (
         "update transactions set amount = 30001 where transaction_id = 'A2'",
         1,
@@ -84,6 +109,7 @@ FAULTS: dict[str, tuple[str, int]] = {
     "vouchers_are_kept_once": (f"delete from voucher_archive where {ANN}", 1),
     "voucher_codes_are_registered": ("delete from voucher_codes where code in (select code from vouchers)", 1),
     "voucher_codes_have_their_check_symbol": ("insert into voucher_codes values ('0000000000010', 1)", 1),
+    "vouchers_are_used_once": ("insert into voucher_uses (code, redeemed_at) values ('none of ours', '2026-04-02')", 1),
     "write_offs_have_their_debit": (f"{_NO_GUARD}; update entries set cause = 7 where kind = 'write_off'", 1),
 }
 

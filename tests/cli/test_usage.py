@@ -26,7 +26,7 @@ WRONG = {
     "reviews approve": "say which reviews to approve: `loyalty reviews list` shows their numbers",
     "reviews approve 1": "a review is decided in somebody's name: say whose with --by NAME",
     "reviews reject 1 --by mia": "a review is rejected for a reason: give it with --note TEXT",
-    "reviews approve one --by mia": 'a review is named by its number, such as 12, not "one"',
+    "reviews approve one --by mia": 'a number such as 12 is wanted, not "one"',
     "reviews approve 1 --by mia@example.com": (
         "a name is a handle of 1 to 80 letters, such as anna, and no e-mail address"
     ),

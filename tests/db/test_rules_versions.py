@@ -171,11 +171,10 @@ def test_every_key_that_a_month_needs_is_a_column(books: Connection) -> None:
     assert columns - {"version", "starts_at", "minor_digits"} == parameters("rules/add_version").keys()
     assert Programme.model_fields.keys() - columns == {
         "adjust_alone_max",
+        "change_rules_alone",
         "claim_days",
-        "hold_minutes",
-        "redemption_day_max",
-        "redemption_minimum",
-        "redemption_step",
+        "review_code",
+        "review_reminder_days",
         "sms_from",
         "sms_until",
         "tiers",

@@ -1,12 +1,13 @@
 """The monthly flow, through a real Prefect server and without one."""
 
+import re
 import uuid
 
 import pytest
 from sqlalchemy import URL, text
 
 from flows.runs import DIRECTLY
-from loyalty.db.engine import connect
+from loyalty.db.engine import connect, transaction
 from loyalty.monthly import STEPS, Step
 from tests.flows.conftest import PERSONAL, Command, Prefect
 
@@ -95,6 +96,27 @@ def test_a_run_that_fails_says_why_in_one_line(through_prefect: Command, prefect
     assert [log["message"] for log in logs if "Traceback" in log["message"]] == []
 
 
+def test_a_step_that_fails_is_named(shop: URL, prefect_server: Prefect, through_prefect: Command) -> None:
+    """Law: a run that a step fails says in one line what happened and in which step, and its log has no traceback."""
+    with transaction() as connection:
+        connection.execute(
+            text(
+                "create function refuse() returns trigger language plpgsql as $$"
+                " begin raise 'no voucher today' using errcode = 'LY001'; end $$"
+            )
+        )
+        connection.execute(text("create trigger refuse before insert on vouchers execute function refuse()"))
+    note = uuid.uuid4().hex
+    done = through_prefect("close", "2026-01", note=note)
+    [run] = prefect_server.runs(note)
+    logs = prefect_server.filtered("logs", logs={"flow_run_id": {"any_": [run["id"]]}})
+
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "loyalty: no voucher today")
+    assert "Traceback" not in done.stderr
+    assert re.fullmatch(r"no voucher today \(step 08 create_reward_voucher \[\d, \d\)\)", run["state"]["message"])
+    assert [log["message"] for log in logs if "Traceback" in log["message"]] == []
+
+
 def test_a_simulation_is_told_in_an_artifact_and_leaves_nothing(
     shop: URL, prefect_server: Prefect, through_prefect: Command, run_flow: Command
 ) -> None:
@@ -107,8 +129,8 @@ def test_a_simulation_is_told_in_an_artifact_and_leaves_nothing(
 
     assert _counts() == before
     assert (run["name"], page["key"]) == ("2026-01 simulated", "simulation-2026-01")
-    assert "| Points earned | 399 |" in page["data"]
-    assert "| Upgrades held for a manager | 1 |" in page["data"]
+    assert "| **399**<br>open month |" in page["data"]
+    assert "| **1**<br>for a manager |" in page["data"]
 
 
 def test_prefects_database_holds_nothing_personal(shop: URL, through_prefect: Command, prefect_server: Prefect) -> None:

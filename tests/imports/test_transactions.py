@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from loyalty.db import engine
 from loyalty.db.imports import parts
-from loyalty.db.imports.transactions import _hold_periods
+from loyalty.db.imports.transactions import hold_periods
 
 HEADER = "transaction_id,customer_id,occurred_at,amount"
 FULL = HEADER + ",source,kind,currency,original_transaction_id"
@@ -378,7 +378,7 @@ def test_a_close_waits_for_an_import(shop: Any) -> None:
     free = "select period from periods order by period for no key update skip locked"
     shop.execute("select ensure_period('2026-09-01')")
     with engine.connect() as importing:
-        assert _hold_periods(importing, [OCTOBER, NOVEMBER]) is None
+        assert hold_periods(importing, [OCTOBER, NOVEMBER]) is None
         assert shop.rows(free) == [(date(2026, 9, 1),)]
         importing.commit()
     assert shop.rows(free) == [(date(2026, 9, 1),), (OCTOBER,), (NOVEMBER,)]

@@ -7,7 +7,7 @@ imported, months are closed, reviews are decided, exports are read. What has no 
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -19,11 +19,11 @@ import pytest
 from sqlalchemy import text
 
 from loyalty import clock, monthly
-from loyalty.db import closing, expiry, exports, reviews, rules_versions, verify
+from loyalty.db import approvals, closing, expiry, exports, recompute, reviews, rules_versions, verify
 from loyalty.db import programme as programme_set_up
 from loyalty.db.engine import connect, transaction
 from loyalty.db.imports import import_transactions
-from loyalty.rules.periods import parse_period
+from loyalty.rules.periods import display_period, parse_period
 from loyalty.rules.programme import Programme as ProgrammeRules
 from loyalty.rules.programme import Tier as RulesTier
 from loyalty.rules.toml import to_toml
@@ -52,6 +52,7 @@ REASONS = {
     "the member has moved already": "has moved already",
     "the member no longer qualifies": "no longer qualifies",
 }  # what the product says, in the model's words
+DIFFERENCE = {"points_due", "points_had", "points_before", "points", "tier_had", "tier_due"}
 SQL = {
     "members": "select member_no, customer_id from loyalty.members",
     "vouchers": (
@@ -80,8 +81,10 @@ SQL = {
         " join loyalty.members as m using (member_no) where o.kind = 'tier_at_risk'"
     ),
     "lots": (
-        "select to_char(l.period, 'YYYY-MM') as origin, l.points, l.available_at, l.expires_at, l.remaining, l.expired,"
-        " l.origin_lot_no is not null as returned from loyalty.lots as l join loyalty.members as m using (member_no)"
+        "select to_char(coalesce(o.period, l.period), 'YYYY-MM') as origin, l.points, l.available_at, l.expires_at,"
+        " l.remaining, l.expired, l.origin_lot_no is not null as returned"
+        " from loyalty.lots as l join loyalty.members as m using (member_no)"
+        " left join loyalty.lots as o on l.member_no = o.member_no and l.origin_lot_no = o.lot_no"
         " where m.customer_id = :customer_id order by l.lot_no"
     ),
     "messages": (
@@ -128,13 +131,15 @@ class Product:
         """From here on it is this instant."""
         self.patch.setenv("LOYALTY_CLOCK", now.isoformat())
 
-    def record(self, transactions: Iterable[model.Transaction], recorded_at: datetime) -> list[tuple[str, str]]:
+    def record(
+        self, transactions: Iterable[model.Transaction], recorded_at: datetime, *, correct: bool = False
+    ) -> list[tuple[str, str]]:
         """Import a file of these transactions; (transaction_id, reason) of each row that is rejected for itself."""
         self.tell_time(recorded_at)
         self._files += 1
         file = self.folder / f"transactions-{self._files}.csv"
         file.write_text(written(transactions), encoding="utf-8")
-        result = import_transactions(file)
+        result = import_transactions(file, correct=correct)
         if result.rejected_path is None:
             return []
         with result.rejected_path.open(encoding="utf-8", newline="") as rejected:
@@ -163,6 +168,23 @@ class Product:
         """Run the daily expiry."""
         self.tell_time(as_of)
         expiry.expire(as_of)
+
+    def recompute(self, first: str, last: str, *, now: datetime, post: bool = False) -> list[dict[str, Any]]:
+        """Compute closed months anew and, with `post`, let somebody else approve that the difference is posted."""
+        self.tell_time(now)
+        found = recompute.recompute(parse_period(first), parse_period(last), by="ann", now=now, most=1000)
+        if post and found.approval_no is not None:
+            approvals.decide(found.approval_no, approve=True, by="bob")
+        customers = {row["member_no"]: row["customer_id"] for row in self.read("members")}
+        rows = [
+            {
+                "customer_id": customers[row.member_no],
+                "period": display_period(row.period),
+                **{name: value for name, value in asdict(row).items() if name in DIFFERENCE},
+            }
+            for row in found.members
+        ]
+        return sorted(rows, key=lambda row: (row["customer_id"], row["period"]))
 
     def statements(self, period: str) -> list[dict[str, str]]:
         """The rows of the export, as text."""
@@ -229,6 +251,7 @@ def rules_of(rules: model.Rules) -> ProgrammeRules:
     return ProgrammeRules(
         currency=rules.currency,
         rate=decimal(rules.rate),
+        earning=rules.earning,
         window=rules.window,
         pending_days=rules.pending_days,
         shortfall=rules.shortfall,
