@@ -25,6 +25,7 @@ from loyalty.api import (
 )
 from loyalty.api.front import Front
 from loyalty.api.responses import ProblemDetails, WrongField
+from loyalty.api.server import end_with_parent
 from loyalty.db import engine
 from loyalty.errors import BadInput, Refused, Unavailable
 from loyalty.settings import keep_settings
@@ -43,6 +44,7 @@ and gets the first answer; the same id or key with other content is refused (409
 
 @asynccontextmanager
 async def _running(_application: FastAPI) -> AsyncIterator[None]:
+    end_with_parent()
     keep_settings()
     engine.serve_requests(THREADS)
     to_thread.current_default_thread_limiter().total_tokens = THREADS

@@ -1,11 +1,13 @@
 """The server process: uvicorn on one port, with one worker here or several below."""
 
+import multiprocessing
 import os
 import shutil
 import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -49,6 +51,19 @@ def serve(host: str, port: int, workers: int, *, ready: Callable[[], None]) -> N
             Multiprocess(configuration, sockets=[listening]).run()
         else:
             uvicorn.Server(configuration).run(sockets=[listening])
+
+
+def end_with_parent() -> None:
+    """Have a worker end with the process that started it: left alone, it would keep the port from the next server."""
+    parent = multiprocessing.parent_process()
+    if parent is None:  # the only process of its server
+        return
+
+    def watch() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="end with parent", daemon=True).start()
 
 
 class BoundedHttp(HttpToolsProtocol):

@@ -54,7 +54,8 @@ class Load:
 
     def deliver(self, write: Write) -> None:
         """Send it until it is answered."""
-        while True:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < until:
             try:
                 answer = self.send(write)
             except httpx.ConnectError:  # it never arrived
@@ -68,6 +69,7 @@ class Load:
                 self.answers.append((write, answer.json()))
                 self.changed.notify_all()
             return
+        raise AssertionError("the server does not come back")
 
     def await_answers(self, number: int) -> None:
         """Wait until so many are answered."""
@@ -80,6 +82,8 @@ def test_a_killed_server_loses_and_doubles_nothing(own_database: URL, tmp_path: 
     with ExitStack() as stack:
         first = stack.enter_context(started(own_database, tmp_path / "0"))
         load = Load(first, stack.enter_context(first.caller()))
+        for number in range(MEMBERS):
+            load.line.put(f"{first.url}/v1/members/M{number}", json={})
         with ThreadPoolExecutor(CLIENTS) as clients:
             working = [clients.submit(_client, load, number) for number in range(CLIENTS)]
             for kill in range(1, KILLS + 1):
@@ -94,6 +98,22 @@ def test_a_killed_server_loses_and_doubles_nothing(own_database: URL, tmp_path: 
         _check(load)
 
 
+def test_workers_end_with_the_server_that_started_them(own_database: URL, tmp_path: Path) -> None:
+    """Law: SIGKILL of a server with several workers frees its port for the next one: no worker outlives it."""
+    with started(own_database, tmp_path, "--workers", "2") as server:
+        os.kill(server.process.pid, signal.SIGKILL)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                httpx.get(f"{server.url}/healthz")
+            except httpx.ConnectError:
+                break
+            except httpx.TransportError:
+                pass
+            assert time.monotonic() < until, "workers serve on without their server"
+            time.sleep(0.02)
+
+
 def _client(load: Load, number: int) -> None:
     for write in _writes(number):
         load.deliver(write)
@@ -106,7 +126,7 @@ def _writes(client: int) -> Iterator[Write]:
         name, member = f"{client}-{number}", f"M{chance.randrange(MEMBERS)}"
         if number % 4 == 3:
             yield Write("redemptions", {"customer_id": member, "points": 7}, {"Idempotency-Key": name})
-        elif number % 6 == 4:  # of the second sale before it: the one between may be another member's
+        elif number % 6 == 4:  # the second write before it is a sale
             sold = f"{client}-{number - 2}"
             yield Write("refunds", {"transaction_id": name, "original_transaction_id": sold, "amount": "3.35"})
         else:
