@@ -100,7 +100,7 @@ def test_a_killed_server_loses_and_doubles_nothing(own_database: URL, tmp_path: 
 
 def test_workers_end_with_the_server_that_started_them(own_database: URL, tmp_path: Path) -> None:
     """Law: SIGKILL of a server with several workers frees its port for the next one: no worker outlives it."""
-    with started(own_database, tmp_path, "--workers", "2") as server:
+    with started(own_database, tmp_path, "--workers", "2", TMPDIR=str(tmp_path)) as server:
         os.kill(server.process.pid, signal.SIGKILL)
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
