@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Locator, Page, Route, sync_playwright
+from playwright.sync_api import TimeoutError as TooLate
 
 from loyalty.errors import Unavailable
 
 WIDTH, HEIGHT = 1180, 860
-PATIENCE_MS = 120_000
+PATIENCE_MS, LOOK_MS = 120_000, 15_000
 WAITING = "/v2/runs?state=Suspended&tags=approval&range=past-30-days"
 """Where all that waits for a manager stands. The default list would hide what waits longer than a week."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -79,9 +80,16 @@ class PrefectUi:
         self.page.get_by_role("button", name="Submit").wait_for()
 
     def await_state(self, run: str, state: str) -> None:
-        """Watch a run's page until it shows a state."""
-        self.open(f"/v2/runs/flow-run/{run}")
-        self.page.get_by_text(state, exact=True).first.wait_for()
+        """Watch a run's page until it shows a state. Raises Playwright's TimeoutError if it does not come to it."""
+        for looks_left in reversed(range(PATIENCE_MS // LOOK_MS)):
+            self.open(f"/v2/runs/flow-run/{run}")  # anew: once it has shown an end, as Crashed, it stands still
+            try:
+                self.page.get_by_text(state, exact=True).first.wait_for(timeout=LOOK_MS)
+            except TooLate:
+                if not looks_left:
+                    raise
+            else:
+                return
 
     def review(self, name: str) -> None:
         """Come to the run of that name from the list of all that waits for a manager, and open its menu."""

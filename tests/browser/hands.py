@@ -9,10 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from playwright.sync_api import TimeoutError as TooLate
-
 from deployments import prefect_ui, stack
-from deployments.prefect_ui import PrefectUi, Typed
+from deployments.prefect_ui import PrefectUi, TooLate, Typed
 from deployments.record import Stack
 
 PATIENCE_S = 120

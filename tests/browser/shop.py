@@ -1,6 +1,6 @@
 """A shop whose members have striking names, and what of them nobody but the members table may hold."""
 
-ADA, BEN, CORA, DAN = (f"KD-{number}" for number in ("481516", "234201", "314159", "271828"))
+ADA, BEN, CORA, DAN = (f"KD-{number}" for number in ("140519", "234201", "314159", "481516"))
 MEMBERS = f"""\
 customer_id,email,phone,first_name,last_name,birthday,email_consent,sms_consent
 {ADA},ada.zuckerkandl@example.com,+15555550101,Adalgisa,Zuckerkandl,1971-07-17,true,true
