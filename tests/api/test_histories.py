@@ -14,6 +14,7 @@ from loyalty.db import closing
 from tests.api.http_till import HttpTill, Line, serving
 from tests.api.inbox_model import InboxProgramme
 from tests.laws.conftest import Databases, databases
+from tests.laws.scenarios import HISTORIES
 from tests.laws.test_against_model import books
 from tests.till.till_scenarios import TILL_SCENARIOS, Event, TillScenario, closed_by, play
 
@@ -42,7 +43,7 @@ def disordered(scenario: TillScenario, chance: random.Random) -> TillScenario:
     return replace(scenario, events=[replace(event, at=scenario.events[place].at) for place, event in told])
 
 
-@settings(suppress_health_check=list(HealthCheck), max_examples=settings().max_examples // 2)
+@settings(suppress_health_check=list(HealthCheck), max_examples=HISTORIES // 2)
 @given(scenario=TILL_SCENARIOS, seed=st.integers(0, 2**32))
 def test_what_tills_tell_ends_in_the_models_books(
     line: Line, databases: Databases, scenario: TillScenario, seed: int

@@ -12,7 +12,7 @@ from loyalty.db import closing
 from tests import model
 from tests.laws.conftest import Databases
 from tests.laws.product import Product
-from tests.laws.scenarios import CUSTOMERS, NAMES, SCENARIOS, Scenario, play
+from tests.laws.scenarios import CUSTOMERS, HISTORIES, NAMES, SCENARIOS, Scenario, play
 
 
 def books(programme: Any, periods: list[str]) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: [str(row[name]) for name in sorted(row)])
 
 
-@settings(suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck), max_examples=HISTORIES)
 @given(scenario=SCENARIOS)
 def test_the_product_does_what_the_model_does(databases: Databases, scenario: Scenario) -> None:
     """Statements, entries, lots, moves, vouchers, gifts, reviews, messages are the model's; every check holds."""

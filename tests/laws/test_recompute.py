@@ -21,7 +21,7 @@ from loyalty.errors import Refused
 from tests import model
 from tests.laws.conftest import Databases
 from tests.laws.product import Product
-from tests.laws.scenarios import CUSTOMERS, Close, Import, Scenario, play, scenario
+from tests.laws.scenarios import CUSTOMERS, HISTORIES, Close, Import, Scenario, play, scenario
 from tests.laws.test_against_model import books
 from tests.model import Tier, Transaction
 
@@ -128,14 +128,14 @@ CORRECTED = st.builds(corrected, st.integers(0, 2**48), st.integers(1, 3), st.in
 RECOMPUTED = st.builds(recomputed, st.integers(0, 2**48), st.integers(2, 4), st.integers(3, 10))
 
 
-@settings(suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck), max_examples=HISTORIES)
 @given(given=CORRECTED)
 def test_corrections_end_in_the_models_books(databases: Databases, given: Scenario) -> None:
     """Law: reversals and replacements, and refunds taken along, are rated, posted and stated as the model does it."""
     _compare(databases, given)
 
 
-@settings(suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck), max_examples=HISTORIES)
 @given(given=RECOMPUTED)
 def test_recomputes_end_in_the_models_books(databases: Databases, given: Scenario) -> None:
     """Law: a recompute shows, and posts, what the model finds by playing every month again from the first on."""

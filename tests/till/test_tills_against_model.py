@@ -7,13 +7,14 @@ from hypothesis import HealthCheck, given, settings
 
 from loyalty.db import closing
 from tests.laws.conftest import Databases
+from tests.laws.scenarios import HISTORIES
 from tests.laws.test_against_model import books
 from tests.till.till_product import TillProduct
 from tests.till.till_scenarios import TILL_SCENARIOS, TillScenario, closed_by, play
 from tests.till_model import TillProgramme
 
 
-@settings(suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck), max_examples=HISTORIES)
 @given(scenario=TILL_SCENARIOS)
 def test_tills_do_what_the_model_does(databases: Databases, scenario: TillScenario) -> None:
     """Law: each answer and standing, and all that a history leaves in the books, are the model's; every check holds."""
