@@ -1,6 +1,6 @@
 # Everything here needs Python 3.11 to 3.14 and make, nothing more: `env` makes the rest in .venv/.
 .DEFAULT_GOAL := help
-.PHONY: help env run test check bench soak kills up down lock
+.PHONY: help env run test check bench soak kills browser up down lock
 SHELL := /bin/sh
 BIN := .venv/bin/python
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
@@ -35,6 +35,9 @@ soak: env  ## every law at its full counts, a line each (SOAK=--write keeps them
 
 kills: env  ## deployed runs killed in every step, servers killed, a full disk: each recovers (a quarter of an hour)
 	@$(BIN) -m pytest -q -n 0 tests/recovery/kills.py
+
+browser: env  ## a month in Prefect's UI, by the system's Chromium (over its API where there is none)
+	@$(BIN) -m pytest -q -n 0 tests/browser/month_in_the_ui.py
 
 check: env  ## lint, format, types, import contracts
 	@$(BIN) -m ruff check .
