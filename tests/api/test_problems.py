@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 import re
 from contextlib import closing
 from typing import Any
@@ -135,7 +136,12 @@ def test_each_request_has_a_line_in_the_log(till: httpx.Client, api: Server, cus
     """Law: a request is logged as one JSON object: its number, the route's template, status, time, the key's number."""
     answer = till.get(f"/v1/members/{customer}")
     number = answer.headers["x-request-id"]
-    (line,) = [line for line in api.logged() if line.get("request_id") == number]
+    for _ in range(100):  # the line is written once the answer is sent
+        found = [line for line in api.logged() if line.get("request_id") == number]
+        if found:
+            break
+        time.sleep(0.1)
+    (line,) = found
     assert json.dumps(sorted(line)) == json.dumps(
         sorted(["time", "level", "event", "request_id", "method", "route", "status", "ms", "key"])
     )
