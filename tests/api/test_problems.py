@@ -2,8 +2,8 @@
 
 import http.client
 import json
-import time
 import re
+import time
 from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
