@@ -37,8 +37,8 @@ def shown(value: object) -> str:
     return line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}…"
 
 
-class Allowed(ABC):
-    """A kind of value: read from TOML or Python, written as TOML."""
+class Checked(ABC):
+    """A kind of value: read from TOML or Python."""
 
     private = False  # whether an error must not repeat the value
 
@@ -51,10 +51,6 @@ class Allowed(ABC):
     def read(self, value: Any) -> object:
         """Check one value; ValueError if it is not allowed."""
 
-    @abstractmethod
-    def write(self, value: Any) -> str:
-        """Write an allowed value as TOML, always in the same way."""
-
     def checked(self, value: object) -> object:
         """Check one value for pydantic; the error says what is allowed."""
         try:
@@ -66,6 +62,14 @@ class Allowed(ABC):
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.checked, handler(source))
+
+
+class Allowed(Checked):
+    """A kind of value that stands on the line of its key: written as TOML, too."""
+
+    @abstractmethod
+    def write(self, value: Any) -> str:
+        """Write an allowed value as TOML, always in the same way."""
 
 
 @dataclass(frozen=True)
@@ -278,7 +282,7 @@ class Words(Allowed):
 
 
 @dataclass(frozen=True)
-class Tables(Allowed):
+class Tables(Checked):
     """A list of tables, checked one by one afterwards."""
 
     heading: str
@@ -296,7 +300,3 @@ class Tables(Allowed):
         if not all(isinstance(table, Mapping | BaseModel) for table in value):
             raise ValueError
         return list(value)
-
-    def write(self, value: Any) -> str:
-        """Each table has lines of its own: loyalty/rules/toml.py writes them."""
-        raise NotImplementedError

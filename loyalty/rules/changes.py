@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from loyalty.errors import BadInput, WrongUse
 from loyalty.rules.allowed import Number, Switch, Tables, Whole
 from loyalty.rules.programme import MOST_TIERS, Programme, Tier
-from loyalty.rules.toml import LARGEST_FILE_BYTES, checked, kind_of, parse
+from loyalty.rules.toml import LARGEST_FILE_BYTES, checked, kind_of, parse, written
 
 ORIGIN = "rules"  # what errors call the rules that a form makes
 NO_GIFT = "none"
@@ -100,7 +100,7 @@ def differences(before: Programme, after: Programme) -> list[Difference]:
         Difference(key, *values)
         for key in Programme.model_fields
         if not isinstance(kind_of(Programme, key), Tables)
-        for values in [tuple(kind_of(Programme, key).write(getattr(rules, key)) for rules in (before, after))]
+        for values in [tuple(written(rules, key) for rules in (before, after))]
         if values[0] != values[1]
     ]
     return keys + list(_ladder_differences(before, after))
@@ -116,7 +116,7 @@ def _ladder_differences(before: Programme, after: Programme) -> Iterator[Differe
 
 
 def _written(tier: Tier) -> dict[str, str]:
-    return {key: kind_of(Tier, key).write(getattr(tier, key)) for key in Tier.model_fields}
+    return {key: written(tier, key) for key in Tier.model_fields}
 
 
 def _values(model: type[BaseModel], fields: Mapping[str, str]) -> dict[str, Any]:

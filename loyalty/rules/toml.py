@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from loyalty.errors import BadInput
-from loyalty.rules.allowed import Allowed, Switch, shown
+from loyalty.rules.allowed import Allowed, Checked, Switch, shown
 from loyalty.rules.programme import Programme, Tier
 
 DEFAULT_FILE = Path(__file__).with_name("programme.toml")
@@ -104,7 +104,7 @@ def to_toml(programme: Programme) -> str:
 
 
 def _setting(rules: BaseModel, key: str) -> str:
-    return f"{key} = {kind_of(type(rules), key).write(getattr(rules, key))}"
+    return f"{key} = {written(rules, key)}"
 
 
 def _broken(origin: str, text: str, problem: str) -> str:
@@ -119,9 +119,15 @@ def _broken(origin: str, text: str, problem: str) -> str:
     return f"{origin}: line {line}: not valid TOML at column {column}: {problem[: told.start()]}{hint}"
 
 
-def kind_of(model: type[BaseModel], key: str) -> Allowed:
+def kind_of(model: type[BaseModel], key: str) -> Checked:
     """Give the kind of value that a key of the rules, or of a tier, takes."""
-    return next(kind for kind in model.model_fields[key].metadata if isinstance(kind, Allowed))
+    return next(kind for kind in model.model_fields[key].metadata if isinstance(kind, Checked))
+
+
+def written(values: BaseModel, key: str) -> str:
+    """Write the value of a key of the rules, or of a tier, that stands on one line."""
+    kind = next(kind for kind in type(values).model_fields[key].metadata if isinstance(kind, Allowed))
+    return kind.write(getattr(values, key))
 
 
 def _about(model: type[BaseModel], key: str, label: str = "") -> str:

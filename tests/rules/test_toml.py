@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from loyalty.errors import BadInput
 from loyalty.rules.programme import Programme, Tier
-from loyalty.rules.toml import DEFAULT_FILE, LARGEST_FILE_BYTES, parse, read, to_toml
+from loyalty.rules.toml import DEFAULT_FILE, LARGEST_FILE_BYTES, kind_of, parse, read, to_toml
 from tests.rules.programmes import kind, programmes, values
 
 DEFAULT = to_toml(Programme())
@@ -121,7 +121,7 @@ def test_values_that_are_not_allowed(line: str, repeated: str) -> None:
     """The wrong value stands in the error as in the file, on one line and cut short."""
     key = line.partition(" ")[0]
 
-    assert mistakes(f"\n{line}\n") == [f"line 2: {key}: must be {kind(Programme, key).says}, not {repeated}"]
+    assert mistakes(f"\n{line}\n") == [f"line 2: {key}: must be {kind_of(Programme, key).says}, not {repeated}"]
 
 
 @pytest.mark.parametrize(
