@@ -38,6 +38,9 @@ _OF_OURS = [
     {"prefect.resource.role": "deployment"},
     {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"},
 ]
+# A run that waits for a manager is silent because it has no process. A server just started may hold back for minutes
+# the event that says so, and take the run for dead; one that did die is replaced by the daily flow.
+_NO_APPROVAL = {"prefect.resource.role": "flow", "prefect.resource.name": "!manager_review"}
 _MEND = "Mend what that names, then press Retry on the run's page."
 _BY_ITSELF = f"It begins again by itself, {RESTARTS} times at most."
 _NOT_TAKEN = "No worker takes it: `loyalty doctor` says why, `make up` starts one."
@@ -71,7 +74,7 @@ def automations(staff: UUID) -> list[AutomationCore]:
     return [
         _automation(
             SILENCE,
-            _followed_by_nothing("heartbeat", seconds=SILENCE_SECONDS),
+            _followed_by_nothing("heartbeat", seconds=SILENCE_SECONDS, of=[*_OF_OURS, _NO_APPROVAL]),
             ChangeFlowRunState(state=StateType.CRASHED, message=SILENT),
         ),
         _automation(
@@ -113,15 +116,20 @@ def _automation(name: str, trigger: EventTrigger, action: ActionTypes) -> Automa
     return AutomationCore(name=name, trigger=trigger, actions=[action])
 
 
-def _followed_by_nothing(*events: str, seconds: int, runs: Sequence[str] = ()) -> EventTrigger:
-    """A run of ours of which nothing is heard for a while after such an event; `runs` is how often it has begun."""
+def _followed_by_nothing(
+    *events: str, seconds: int, runs: Sequence[str] = (), of: Sequence[dict[str, str]] = _OF_OURS
+) -> EventTrigger:
+    """A run of ours of which nothing is heard for a while after such an event; `runs` is how often it has begun.
+
+    `of` is what a run must belong to, as labels of its related resources.
+    """
     begun = {"prefect.run-count": list(runs)} if runs else {}  # heartbeats do not tell
     return EventTrigger(
         posture=Posture.Proactive,
         after={_RUN + event for event in events},
         expect={f"{_RUN}*"},
         match={"prefect.resource.id": f"{_RUN}*"} | begun,
-        match_related=_OF_OURS,
+        match_related=list(of),
         for_each={"prefect.resource.id"},
         within=timedelta(seconds=seconds),
     )

@@ -1,9 +1,13 @@
 """The automations of Prefect's server: made once, kept up to date, and left off where somebody switched them off."""
 
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
+from prefect.server.events.schemas.automations import EventTrigger
+from prefect.server.events.schemas.events import ReceivedEvent
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments import automations, stack
@@ -33,6 +37,28 @@ def test_a_block_that_can_tell_nobody_is_refused(prefect_server: Prefect, monkey
         _registered(prefect_server)
 
     assert str(missing.value) == "LOYALTY_STAFF_BLOCK names no block of this Prefect server: slack-webhook/nobody"
+
+
+@pytest.mark.parametrize(("flow", "watched"), [("monthly_loyalty", True), ("manager_review", False)])
+def test_a_run_that_waits_for_a_manager_is_not_taken_for_dead(flow: str, *, watched: bool) -> None:
+    """Law: by the server's own reading of the trigger, silence means death for every run of ours but an approval's."""
+    [wanted_one] = [each for each in automations.automations(uuid4()) if each.name == automations.SILENCE]
+    related = [
+        {"prefect.resource.id": "prefect.flow.1", "prefect.resource.role": "flow", "prefect.resource.name": flow},
+        {"prefect.resource.id": "prefect.deployment.1", "prefect.resource.role": "deployment"},
+        {"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"},
+    ]
+    heartbeat = ReceivedEvent.model_validate(
+        {
+            "id": uuid4(),
+            "occurred": datetime.now(UTC),
+            "event": "prefect.flow-run.heartbeat",
+            "resource": {"prefect.resource.id": "prefect.flow-run.1"},
+            "related": related,
+        }
+    )
+
+    assert EventTrigger.model_validate(wanted_one.trigger.model_dump()).covers(heartbeat) is watched
 
 
 def test_every_deployment_is_watched() -> None:
