@@ -18,7 +18,7 @@ def _lines(memory: int, cores: int) -> dict[str, str]:
         "listen_addresses": "'127.0.0.1'",
         "unix_socket_directories": "''",
         "password_encryption": "'scram-sha-256'",
-        "max_connections": "100",
+        "max_connections": "200",
         "superuser_reserved_connections": "3",
         # memory: a batch's hash joins and sorts should stay in it
         "shared_buffers": _size(memory // 4, least=128 * MB, most=8 * GB),

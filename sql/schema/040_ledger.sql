@@ -2,7 +2,8 @@
 
 create type loyalty.entry_kind as enum (
     'earn', 'take_back', 'expire', 'expiry_reversed', 'write_off', 'redeem', 'undo', 'adjust', 'bonus', 'merge',
-    'forfeit', 'correction'
+    'forfeit', 'correction', 'registration', 'profile', 'referral', 'share', 'check_in', 'birthday', 'anniversary', 'visits',
+    'campaign'
 );
 
 -- cause tells entries of one member, period and kind apart: the sale's period (as yyyymm) of a take-back, the lot of an

@@ -2,7 +2,7 @@
 
 create type loyalty.message_kind as enum (
     'points_credited', 'tier_upgrade', 'tier_at_risk', 'tier_changed_down', 'voucher_issued', 'voucher_expiring',
-    'points_expiring'
+    'points_expiring', 'welcome', 'birthday', 'bonus_credited', 'personal_offer', 'redemption_receipt', 'refund_taken_back'
 );
 
 -- facts: what the message says beside what the member's rows say; never personal data. Null where the books keep it for good:

@@ -38,11 +38,13 @@ MEMBERS_MOST = 20_000
 WARM_UP_SECONDS = 2
 START_SECONDS = 20
 CASES = {"purchases": 0, "purchases of one member": 1, "redemptions": 0}  # how many members; 0: all
+# A transaction locks each of its events: some thousands are as many as a server has room for.
+FILL_AT_ONCE = 2_000
 FILL = """
 select loyalty.take_purchase(
     row('opening', 'S' || n, 'C' || n, null, %(at)s, 9999999, null, null, null, null, null, null, null, null, null, null
     )::loyalty.told_transaction, sha256(''), '', %(at)s
-) from generate_series(1, %(members)s) as n"""
+) from generate_series(%(first)s, %(last)s) as n"""
 
 # What pgbench takes for the parameters of a statement; null for those that wrk's requests leave out.
 _GIVEN = {
@@ -175,7 +177,9 @@ def _shop(server: Server, members: int) -> Iterator[str]:
         fill(raw, members)
         with raw.cursor() as cursor:
             cursor.execute("set search_path = loyalty")
-            cursor.execute(FILL, {"members": members, "at": CLOCK})
+            for first in range(1, members + 1, FILL_AT_ONCE):
+                last = min(first + FILL_AT_ONCE - 1, members)
+                cursor.execute(FILL, {"first": first, "last": last, "at": CLOCK})
         raw.close()
         server.settle(name)
         yield name
