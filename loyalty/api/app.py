@@ -26,12 +26,13 @@ from loyalty.api import (
 from loyalty.api.front import Front
 from loyalty.api.responses import ProblemDetails, WrongField
 from loyalty.api.server import end_with_parent
+from loyalty.api.work import at_once
 from loyalty.db import engine
 from loyalty.errors import BadInput, Refused, Unavailable
 from loyalty.settings import keep_settings
 
 THREADS = 16
-"""Requests of one worker that are in the database at once; each has a connection of its own in the pool."""
+"""Requests of one worker that are in the database at once; each has a connection of its own in a pool."""
 
 _ABOUT = """\
 Members, purchases, refunds, redemptions and vouchers of a loyalty programme, as they happen.
@@ -48,7 +49,9 @@ async def _running(_application: FastAPI) -> AsyncIterator[None]:
     keep_settings()
     engine.serve_requests(THREADS)
     to_thread.current_default_thread_limiter().total_tokens = THREADS
+    at_once.open(THREADS)
     yield
+    at_once.close()
     engine.dispose()
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 from sqlalchemy import Connection
@@ -14,7 +15,7 @@ from loyalty.api.callers import Needs
 from loyalty.api.events import Applied, Outcome
 from loyalty.api.repeats import Repeat, Said, repeatable, said
 from loyalty.api.responses import PROBLEMS, Waiting, of_event
-from loyalty.api.work import alone
+from loyalty.api.work import at_once
 from loyalty.db import accrual, inbox
 from loyalty.db.api_keys import Key
 from loyalty.db.inbox import Event
@@ -64,7 +65,7 @@ class PurchasePosted(Told):
     },
     summary="Record a purchase",
 )
-def record_purchase(
+async def record_purchase(
     purchase: Purchase,
     _caller: Seller,
     body: Annotated[Said, Depends(said)],
@@ -73,18 +74,18 @@ def record_purchase(
     """Record a sale once, by its source and transaction_id, and post the points that it brings."""
     now = clock.now()
     event = Event(purchase.source, purchase.transaction_id, KIND, purchase.digest(), body, now)
-    outcome = None if repeat.idempotency_key else _at_once(purchase, event, now)
+    outcome = None if repeat.idempotency_key else await _at_once(purchase, event, now)
     if outcome is None:
-        outcome = events.arrive(event, repeat.of(_caller))
+        outcome = await to_thread.run_sync(events.arrive, event, repeat.of(_caller))
         metrics.points_of_event(KIND, outcome)
     return of_event(purchase.transaction_id, outcome)
 
 
-def _at_once(purchase: Purchase, event: Event, now: datetime) -> Outcome | None:
+async def _at_once(purchase: Purchase, event: Event, now: datetime) -> Outcome | None:
     """Record by a single statement, which nearly all purchases allow; None for those that take more."""
     given: dict[str, Any] = purchase.given()
     accrual.check_amounts(accrual.Purchase(**given))
-    taken = alone(lambda connection: inbox.take_purchase(connection, event, given, now))
+    taken = await at_once(lambda statements: inbox.take_purchase(statements, event, given, now))
     if taken is None:
         return None
     metrics.points_posted(KIND, taken.points)

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import Field
 from sqlalchemy import Connection
@@ -14,10 +15,10 @@ from loyalty.api.bodies import Body, Id, Label, Points, Told
 from loyalty.api.callers import Needs
 from loyalty.api.repeats import Repeat, repeatable
 from loyalty.api.responses import PROBLEMS, response
-from loyalty.api.work import answered_once, in_transaction
+from loyalty.api.work import answered_once, at_once, in_transaction
 from loyalty.db import redemptions
 from loyalty.db.api_keys import Key
-from loyalty.db.idempotency import Answer
+from loyalty.db.idempotency import Answer, Request
 from loyalty.db.redemptions import Purpose, Redemption
 
 
@@ -92,27 +93,38 @@ def quote(asked: Asked, _caller: Redeemer) -> Response:
 
 
 @router.post("", status_code=201, response_model=RedemptionTold, summary="Spend points, or hold them")
-def redeem(spending: Spending, caller: Redeemer, repeat: Again) -> Response:
+async def redeem(spending: Spending, caller: Redeemer, repeat: Again) -> Response:
     """Spend points at once, or hold them; never more than are available. The header Idempotency-Key must be there."""
-    act = redemptions.hold if spending.hold else redemptions.redeem
+    request = repeat.needed(caller)
+    answer = None if spending.hold else await _at_once(spending, request)
+    if answer is None:
+        answer = await to_thread.run_sync(_redeem, spending, request)
+    return response(answer)
 
+
+async def _at_once(spending: Spending, request: Request) -> Answer | None:
+    """Spend by a single statement, which nearly all redemptions allow; None for those that take more."""
+    given = spending.model_dump(exclude={"hold"})
+    body = await at_once(lambda statements: redemptions.take(statements, request, **given, now=clock.now()))
+    if body is None:
+        return None
+    metrics.points_posted("redemption", spending.points)
+    return Answer(201, body)
+
+
+def _redeem(spending: Spending, request: Request) -> Answer:
+    act = redemptions.hold if spending.hold else redemptions.redeem
+    given = spending.model_dump(exclude={"hold"})
     spent: list[int] = []
 
     def spend(connection: Connection) -> Answer:
-        made = act(
-            connection,
-            spending.customer_id,
-            spending.points,
-            clock.now(),
-            purpose=spending.purpose,
-            reference=spending.reference,
-        )
+        made = act(connection, **given, now=clock.now())
         spent[:] = [made.points]
         return _told(201, made)
 
-    answer = answered_once(repeat.needed(caller), spend)
+    answer = answered_once(request, spend)
     metrics.points_posted("redemption", sum(spent))
-    return response(answer)
+    return answer
 
 
 @router.get("/{redemption_id:number}", response_model=RedemptionTold, summary="A redemption")

@@ -1,7 +1,7 @@
 """One request, one transaction: run again when the database asks for it, answered once per idempotency key."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -11,12 +11,47 @@ from loyalty.api.problems import problem_of
 from loyalty.db import idempotency
 from loyalty.db.engine import autocommit, transaction
 from loyalty.db.idempotency import Answer, Request
-from loyalty.errors import OtherContent, Refused, Unavailable
+from loyalty.db.prepared import Prepared
+from loyalty.errors import BadInput, LoyaltyError, OtherContent, Refused, Unavailable
 
 T = TypeVar("T")
 
 _TRIES = 3
 _PATIENCE_SECONDS = 3.0  # a deadlock is found after one
+
+
+class _AtOnce:
+    """The statements that the busiest endpoints wait for on the event loop itself; while it is closed, none are."""
+
+    def __init__(self) -> None:
+        self._statements: Prepared | None = None
+
+    def open(self, connections: int) -> None:
+        """Begin, for the event loop that runs: so many connections at most."""
+        self._statements = Prepared(("inbox/take_purchase", "till/take_redemption"), connections)
+
+    def close(self) -> None:
+        """End: the longer way is left."""
+        if self._statements is not None:
+            self._statements.close()
+            self._statements = None
+
+    async def __call__(self, work: Callable[[Prepared], Awaitable[T | None]]) -> T | None:
+        """Do work that is one statement. None where it takes more, or did not work: then the longer way is to be tried.
+
+        Raises Refused and BadInput alone.
+        """
+        if self._statements is None:
+            return None
+        try:
+            return await work(self._statements)
+        except (Refused, BadInput):
+            raise
+        except LoyaltyError:  # the longer way tries again, keeps what it can't apply, and tells what is wrong
+            return None
+
+
+at_once = _AtOnce()
 
 
 def in_transaction(work: Callable[[Connection], T]) -> T:

@@ -16,6 +16,7 @@ from loyalty.settings import settings
 
 SCHEMA = "loyalty"
 OLDEST_SERVER = 150000  # as the driver counts: 15.0
+CONNECT_SECONDS = 10
 _SETTING = "LOYALTY_DATABASE_URL"
 _OPTIONS = f"-c search_path={SCHEMA} -c timezone=UTC -c jit=off"
 
@@ -40,12 +41,26 @@ def engine(isolation_level: IsolationLevel = "READ COMMITTED") -> Engine:
     Raises ConfigurationError when the URL is none, Unavailable when the embedded server can't be started.
     """
     given = settings().database_url
-    url = given.get_secret_value() if given else f"embedded:{settings().home_folder}"
-    key = (url, isolation_level)
+    key = (given.get_secret_value() if given else f"embedded:{settings().home_folder}", isolation_level)
     with _making:
         if key not in _engines:
-            _engines[key] = _make(_parse(url) if given else make_url(embedded.start()), isolation_level)
+            _engines[key] = _make(_url(), isolation_level)
         return _engines[key]
+
+
+def connect_arguments() -> dict[str, Any]:
+    """What psycopg2 connects with, for a connection that stands in no pool of ours. Raises as `engine` does."""
+    url = _url()
+    bare = _without_options(url)
+    _, given = bare.get_dialect()().create_connect_args(bare)
+    return {**given, **_arguments(url)}
+
+
+def check_version(connection: Any) -> None:
+    """See that a new connection of the driver's leads to a server that is new enough. Raises Unavailable."""
+    if connection.server_version < OLDEST_SERVER:
+        major = connection.server_version // 10000
+        raise Unavailable(f"the database server is PostgreSQL {major}; it must be 15 or newer")
 
 
 @contextmanager
@@ -131,18 +146,33 @@ def _parse(url: str) -> URL:
     return parsed
 
 
+def _url() -> URL:
+    """Where the database is; an embedded server that does not run is started."""
+    given = settings().database_url
+    return _parse(given.get_secret_value()) if given else make_url(embedded.start())
+
+
 def _make(url: URL, isolation_level: IsolationLevel) -> Engine:
     """An engine on psycopg2. SQLAlchemy's own texts must not show parameters: they may be people's data."""
-    options = " ".join(filter(None, [_first(url.query.get("options")), _OPTIONS]))
     made = create_engine(
-        url.set(drivername="postgresql+psycopg2").difference_update_query(["options"]),
-        connect_args={"options": options, "connect_timeout": 10, **_defaults(url)},
+        _without_options(url),
+        connect_args=_arguments(url),
         **_POOL,
         isolation_level=isolation_level,
         hide_parameters=True,
     )
-    event.listen(made, "connect", _check_version)
+    event.listen(made, "connect", lambda connection, _record: check_version(connection))
     return made
+
+
+def _without_options(url: URL) -> URL:
+    return url.set(drivername="postgresql+psycopg2").difference_update_query(["options"])
+
+
+def _arguments(url: URL) -> dict[str, Any]:
+    """What we say of a connection: the options that the URL gives and ours, which come last and so hold."""
+    options = " ".join(filter(None, [_first(url.query.get("options")), _OPTIONS]))
+    return {"options": options, "connect_timeout": CONNECT_SECONDS, **_defaults(url)}
 
 
 def _defaults(url: URL) -> dict[str, str]:
@@ -152,12 +182,6 @@ def _defaults(url: URL) -> dict[str, str]:
 
 def _first(value: str | tuple[str, ...] | None) -> str:
     return " ".join(value) if isinstance(value, tuple) else value or ""
-
-
-def _check_version(connection: Any, _record: Any) -> None:
-    if connection.server_version < OLDEST_SERVER:
-        major = connection.server_version // 10000
-        raise Unavailable(f"the database server is PostgreSQL {major}; it must be 15 or newer")
 
 
 def _ours(error: BaseException) -> Exception:

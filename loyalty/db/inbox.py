@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from loyalty.db.members import Row
+from loyalty.db.prepared import Prepared
 from loyalty.db.statements import run
 from loyalty.errors import NotFound, OtherContent
 
@@ -73,13 +74,13 @@ def receive(connection: Connection, event: Event) -> Known | None:
     return None if added.scalar_one_or_none() is not None else known(connection, event)
 
 
-def take_purchase(connection: Connection, event: Event, sale: Mapping[str, Any], now: datetime) -> Taken | None:
+async def take_purchase(statements: Prepared, event: Event, sale: Mapping[str, Any], now: datetime) -> Taken | None:
     """Keep a purchase as it came and record it, by one statement; None, with nothing done, if it takes more than that.
 
     `sale` has the fields of `accrual.Purchase`.
     """
-    row = run(connection, "inbox/take_purchase", **sale, digest=event.digest, body=event.body, at=now).one_or_none()
-    return None if row is None else Taken(row.answer, row.points)
+    row = await statements.one_or_none("inbox/take_purchase", **sale, digest=event.digest, body=event.body, at=now)
+    return None if row is None else Taken(*row)
 
 
 def known(connection: Connection, event: Event) -> Known:

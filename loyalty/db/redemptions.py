@@ -12,6 +12,8 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row
 
 from loyalty.db.accrual import pay_debts
+from loyalty.db.idempotency import Request
+from loyalty.db.prepared import Prepared
 from loyalty.db.statements import run
 from loyalty.errors import BadInput, NotFound, Refused, TooFewPoints
 from loyalty.rules.money import to_major
@@ -107,6 +109,35 @@ def redeem(
     return _spend(connection, customer_id, points, now, purpose=purpose, reference=reference, held=False)
 
 
+async def take(
+    statements: Prepared,
+    request: Request,
+    customer_id: str,
+    points: int,
+    now: datetime,
+    *,
+    purpose: Purpose = "money_off",
+    reference: str | None = None,
+) -> str | None:
+    """Spend points at once, by one statement that keeps the first answer with it; the body of that answer.
+
+    None, with nothing done, if it takes more: the request was answered before, or the points can't be spent.
+    """
+    _check(points, purpose, reference)
+    row = await statements.one_or_none(
+        "till/take_redemption",
+        key_no=request.key_no,
+        idempotency_key=request.idempotency_key,
+        digest=request.digest,
+        customer_id=customer_id,
+        points=points,
+        purpose=purpose,
+        reference=reference,
+        at=now,
+    )
+    return None if row is None else row[0]
+
+
 def commit(connection: Connection, redemption_id: str, now: datetime) -> Redemption:
     """Commit points that are held; again is the same. Raises Refused once the hold is over, NotFound for none."""
     found = run(connection, "till/commit_redemption", redemption_no=_number(redemption_id), at=now).one_or_none()
@@ -160,9 +191,7 @@ def _spend(
     reference: str | None,
     held: bool,
 ) -> Redemption:
-    _judge(points)
-    if purpose == "gift" and not reference:
-        raise BadInput("/reference: a gift needs its name")
+    _check(points, purpose, reference)
     given = {"customer_id": customer_id, "points": points, "purpose": purpose, "reference": reference, "hold": held}
     found = run(connection, "till/redeem", **given, at=now).one()
     if found.state == "pay_first":
@@ -175,6 +204,12 @@ def _spend(
         error = TooFewPoints if found.state == "too_few" else Refused
         raise error(_reason(found.state, terms))
     return _redemption(found)
+
+
+def _check(points: int, purpose: Purpose, reference: str | None) -> None:
+    _judge(points)
+    if purpose == "gift" and not reference:
+        raise BadInput("/reference: a gift needs its name")
 
 
 def _judge(points: int) -> None:

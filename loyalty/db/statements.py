@@ -18,6 +18,7 @@ SQL = next(place for place in (_PACKAGE / "sql", _PACKAGE.parent / "sql") if pla
 _PARAMS = re.compile(r"^-- params: *(?P<params>.+?) *$", re.MULTILINE)
 
 _CAST = re.compile(r"(?<![:\w]):(\w+)::")  # text() sees no parameter in `:name::type`, but in `:name ::type`
+_PLACEHOLDER = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 _COMMA = re.compile(r",(?![^(]*\))")  # but not the one in numeric(12, 2)
 
 
@@ -46,6 +47,12 @@ def run(connection: Connection, name: str, /, **params: Any) -> CursorResult[Any
     if params.keys() != expected:
         raise TypeError(f"{name} takes {sorted(expected)}, not {sorted(params)}")
     return connection.execute(statement(name), params)
+
+
+def positional(name: str) -> str:
+    """The statement with $1, $2 … for its parameters, in the order of its header: as PREPARE takes it."""
+    numbers = {parameter: number for number, parameter in enumerate(parameters(name), start=1)}
+    return f"/* {name} */ " + _PLACEHOLDER.sub(lambda found: f"${numbers[found[1]]}", _body(_source(name)))
 
 
 def _source(name: str) -> str:

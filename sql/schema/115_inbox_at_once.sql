@@ -1,4 +1,4 @@
--- A purchase received and applied by one statement, which is what nearly all of them need.
+-- A purchase received and applied, a redemption made and answered, by one statement: which is what nearly all of them need.
 
 -- Makes whoever brings the same event wait until this transaction ends, before anything else is locked: so the ways in can't deadlock.
 create function loyalty.lock_event(source text, event_id text) returns void language sql as $$
@@ -42,4 +42,37 @@ begin
     insert into loyalty.inbox (source, event_id, kind, digest, body, received_at, state, finished_at, answer)
     values (told.source, told.transaction_id, 'purchase', digest, body, at, 'applied', at, answer);
     return next;
+end $$;
+
+-- Spends points under an idempotency key and keeps the answer. Null, with nothing written, if that takes more statements than one, or a
+-- refusal: the key was used before, the points can't be spent, or a hold that is over gave back what must pay a debt first.
+create function loyalty.take_redemption(
+    key integer, key_given text, digest bytea, customer text, wanted bigint, purpose text, reference text, at timestamptz
+) returns text language plpgsql as $$
+declare
+    made loyalty.redemption_answer;
+    told text;
+begin
+    insert into loyalty.answers (key_no, idempotency_key, digest, status, answered_at)
+    values (key, key_given, take_redemption.digest, 201, at)
+    on conflict (key_no, idempotency_key) do nothing;
+    if not found then
+        return null;
+    end if;
+    made := loyalty.redeem(customer, wanted, purpose, reference, false, at);
+    if made.state = 'pay_first' then
+        raise exception 'a hold that is over gave points back' using errcode = 'serialization_failure';
+    end if;
+    if made.redemption_no is null then
+        delete from loyalty.answers as a where a.key_no = key and a.idempotency_key = key_given;
+        return null;
+    end if;
+    told := (
+        select row_to_json(a)::text
+        from (
+            select made.redemption_no::text as redemption_id, made.state, made.points, made.balance, made.available, made.held_until
+        ) as a
+    );
+    update loyalty.answers as a set body = told where a.key_no = key and a.idempotency_key = key_given;
+    return told;
 end $$;
