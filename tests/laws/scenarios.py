@@ -23,6 +23,7 @@ ZONES = [
     "America/New_York",
     "Asia/Kolkata",
     "America/Sao_Paulo",
+    "America/Havana",
     "Australia/Lord_Howe",
     "Pacific/Auckland",
     "Europe/Lisbon",
