@@ -97,7 +97,9 @@ def monthly_loyalty(
     done = run_month(
         chosen,
         terms,
-        start=lambda step, close, part: TASKS[step.name].submit(close, part),
+        start=lambda step, close, part, before: TASKS[step.name].submit(
+            close, part, return_state=False, wait_for=before
+        ),
         told=progress.told,
     )
     return unchanged(chosen) if done is None else closed(chosen)

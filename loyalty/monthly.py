@@ -61,11 +61,6 @@ STEPS = tuple(
 )
 
 
-# Each step waits for the one before it, but for the last three: a report reads the vouchers and their archive in one
-# statement, so it is the same to it what step 14 has moved, and nothing else that it reads is still to change.
-STAGES = (*((step,) for step in STEPS[:12]), STEPS[12:])
-
-
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How a month is to be closed. `decided_by` is the handle in whose name reviews are approved."""
@@ -90,7 +85,7 @@ class Running(Protocol):
         """The rows written, once the step has ended; raises what it raised."""
 
 
-Start = Callable[[Step, Close, Batch], Running]
+Start = Callable[[Step, Close, Batch, Sequence[Running]], Running]
 Told = Callable[[Step, int], None]
 Outcome = Literal["closed", "unchanged"]
 
@@ -105,11 +100,12 @@ class Report:
 
 
 def run_month(period: date, terms: Terms, *, start: Start, told: Told) -> dict[str, int] | None:
-    """Close a period: each step for all batches, then the next. The rows of each step, or None if it is closed already.
+    """Close a period: the steps in order, batch by batch. The rows of each step, or None if it is closed already.
 
-    `start` begins a step for a batch and returns at once; `told` hears of each finished step. Where the database goes
-    away in the middle, or comes back without the working rows, the close begins again, BEGINNINGS times in all. Raises
-    Refused out of order, and what the steps raise; then the same again goes on where this ended.
+    `start` begins a step for a batch once others have ended, and returns at once; `told` hears of each finished step.
+    Where the database goes away in the middle, or comes back without the working rows, the close begins again,
+    BEGINNINGS times in all. Raises Refused out of order, and what the steps raise; then the same again goes on where
+    this ended.
     """
     begun: list[Close] = []
     for beginning in range(1, BEGINNINGS):
@@ -135,19 +131,38 @@ def _run_once(period: date, terms: Terms, *, start: Start, told: Told, begun: li
         if close is None:
             return None
         begun.append(close)
+        started = _started(close, terms.batches, start)
         rows = {}
-        for stage in STAGES:
-            batches = {step: [close.members] if step.whole else close.batches(terms.batches) for step in stage}
-            started = {step: [start(step, close, part) for part in parts] for step, parts in batches.items()}
-            all_ended([running for parts in started.values() for running in parts])
-            for step, parts in started.items():
-                rows[step.name] = all_ended(parts)
+        try:
+            for step, running in started.items():
+                rows[step.name] = all_ended(running)
+                check_held()
                 if step.name == "assign_loyalty_manager_review":
                     gather(period)
                 told(step, rows[step.name])
-            check_held()
+        except Exception:
+            all_ended([each for running in started.values() for each in running])
+            raise
         finish(close, finished_at=clock.now())
         return rows
+
+
+def _started(close: Close, batches: int, start: Start) -> dict[Step, list[Running]]:
+    """All steps, asked for in order: each batch goes from step to step, whether others have come as far or not.
+
+    What is done once for the period waits for all batches. Step 14 does not wait for step 13: the report reads vouchers
+    and their archive in one statement, so it is the same to it what has been moved.
+    """
+    latest: dict[Batch, list[Running]] = {part: [] for part in close.batches(batches)}
+    started: dict[Step, list[Running]] = {}
+    for step in STEPS:
+        if step.whole:
+            before = [running for ended in latest.values() for running in ended]
+            started[step] = [start(step, close, close.members, before)]
+        else:
+            latest = {part: [start(step, close, part, before)] for part, before in latest.items()}
+            started[step] = [running for (running,) in latest.values()]
+    return started
 
 
 def all_ended(started: Sequence[Running]) -> int:
@@ -169,10 +184,15 @@ def close_month(period: date, terms: Terms, *, told: Told = lambda _step, _rows:
         done = run_month(
             period,
             terms,
-            start=lambda step, close, part: threads.submit(perform, step.name, close, part),
+            start=lambda step, close, part, before: threads.submit(_perform_after, before, step.name, close, part),
             told=told,
         )
     return "unchanged" if done is None else "closed"
+
+
+def _perform_after(before: Sequence[Running], name: str, close: Close, part: Batch) -> int:
+    all_ended(before)
+    return perform(name, close, part)
 
 
 def perform(name: str, moves: Moves, part: Batch) -> int:

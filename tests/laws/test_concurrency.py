@@ -1,6 +1,6 @@
 """Two at once: whoever else is at work, a month is closed once, a row is booked once, a review is decided once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from multiprocessing.context import ForkServerProcess
@@ -158,7 +158,7 @@ def test_a_simulation_holds_nobody_up_and_its_death_leaves_nothing(
 def test_neither_batches_nor_their_order_show(
     small_shop: Product, undisturbed: dict[str, Any], *, batches: int, members: int, backwards: bool
 ) -> None:
-    """Closed whole, or member by member and the last batch first, the books and the digests are the same."""
+    """Closed whole, or member by member, the last batch first with all its steps: the books are the same."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(closing, "RANGE", members)
         small_shop.tell_time(NOW)
@@ -173,29 +173,39 @@ def test_neither_batches_nor_their_order_show(
 
 @dataclass
 class Turned:
-    """Runs the batches of a step when the first of them is asked for, the last one first if so told."""
+    """Does one thing after the other, once the first of them is asked for; what was told last first if so told."""
 
     backwards: bool
     waiting: list["Part"] = field(default_factory=list)
 
-    def start(self, step: monthly.Step, close: closing.Close, part: closing.Batch) -> "Part":
+    def start(
+        self, step: monthly.Step, close: closing.Close, part: closing.Batch, before: Sequence[monthly.Running]
+    ) -> "Part":
         """Remember a batch."""
-        self.waiting.append(Part(self, lambda: monthly.perform(step.name, close, part)))
+        self.waiting.append(Part(self, before, lambda: monthly.perform(step.name, close, part)))
         return self.waiting[-1]
 
+    def next(self) -> "Part":
+        """One whose turn it can be."""
+        ready = [part for part in self.waiting if not any(part_before in self.waiting for part_before in part.before)]
+        part = ready[-1 if self.backwards else 0]
+        self.waiting.remove(part)
+        return part
 
-@dataclass
+
+@dataclass(eq=False)
 class Part:
     """A batch that waits for its turn."""
 
     of: Turned
+    before: Sequence[monthly.Running]
     work: Callable[[], int]
     rows: int | None = None
 
     def result(self) -> int:
         """Do all that wait, this one too."""
         while self.of.waiting:
-            part = self.of.waiting.pop(-1 if self.of.backwards else 0)
+            part = self.of.next()
             part.rows = part.work()
         assert self.rows is not None
         return self.rows
