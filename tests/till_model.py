@@ -199,6 +199,10 @@ class TillProgramme(Programme):
         lots = sorted(member.lots, key=lambda lot: lot.expires_at or NEVER)
         member.owed -= sum(used for _, used in debit(member.owed, lots))
 
+    def _expire(self, as_of: datetime, rules: Rules, *, recorded_at: datetime) -> None:
+        self.sweep(recorded_at)
+        super()._expire(as_of, rules, recorded_at=recorded_at)
+
     def _expire_member(self, member: Member, at: datetime) -> None:
         others, self._members = self._members, {member.customer_id: member}
         self._expire_lots(at)

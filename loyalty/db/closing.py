@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, text
 
+from loyalty.db import redemptions
 from loyalty.db.engine import connect, transaction
 from loyalty.db.locks import advisory_lock
 from loyalty.db.rules_versions import discard
@@ -146,6 +147,7 @@ def begin(
             return None
         connection.execute(text("select loyalty.ensure_period(:period)"), {"period": period})
         connection.execute(text("select loyalty.ensure_statements(:period)"), {"period": period})
+    redemptions.release_lapsed(recorded_at)  # while the month is open: what was held in it comes back in it
     with transaction() as connection:
         run(connection, "closing/begin_closing", period=period)
         drop_dead_runs(connection, closing=True)

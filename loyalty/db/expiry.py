@@ -37,7 +37,7 @@ def expire(as_of: datetime, *, warn: bool = True) -> Expired:
         terms = run(connection, "closing/find_terms_now", as_of=as_of).one()
     members = Batch(terms.first_member, terms.stop_member)
     recorded_at = clock.now()
-    _release_holds(as_of)
+    redemptions.release_lapsed(as_of)  # what comes back and has passed meanwhile expires below
     lots, points = expire_points(members, as_of=as_of, recorded_at=recorded_at)
 
     def each(name: str) -> int:
@@ -51,14 +51,6 @@ def expire(as_of: datetime, *, warn: bool = True) -> Expired:
         warnings=sum(map(each, _WARNINGS)) if warn else 0,
         staff=_keep_approvals(as_of, recorded_at, terms.version),
     )
-
-
-def _release_holds(as_of: datetime) -> None:
-    """Give back what checkouts held and nobody committed, some members at a time; what has passed then expires."""
-    while True:
-        with transaction() as connection:
-            if redemptions.sweep(connection, as_of) < redemptions.SWEPT_AT_ONCE:
-                return
 
 
 def _keep_approvals(as_of: datetime, recorded_at: datetime, version: int) -> int:

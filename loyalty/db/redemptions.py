@@ -12,6 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row
 
 from loyalty.db.accrual import pay_debts
+from loyalty.db.engine import transaction
 from loyalty.db.idempotency import Request
 from loyalty.db.prepared import Prepared
 from loyalty.db.statements import run
@@ -179,6 +180,14 @@ def sweep(connection: Connection, now: datetime) -> int:
             pay_debts(connection, member_no)
     vouchers: int = run(connection, "till/release_lapsed_vouchers", at=now).rowcount
     return len(lapsed) + vouchers
+
+
+def release_lapsed(now: datetime) -> None:
+    """Release all holds past their time-out, some members in a transaction: as often as it takes."""
+    while True:
+        with transaction() as connection:
+            if sweep(connection, now) < SWEPT_AT_ONCE:
+                return
 
 
 def _spend(

@@ -117,6 +117,23 @@ def test_held_points_do_not_expire_until_the_hold_ends(shop: Shop) -> None:
     assert till.wrong() == {}
 
 
+def test_a_hold_that_is_over_comes_back_in_its_month(shop: Shop) -> None:
+    """Law (6, 10): whoever forgets a hold, its month's statement knows of none, though no daily flow ran before."""
+    till = with_points(shop(), 100)
+    done(redemptions.hold, "C1", 80, NOON)
+    with pytest.raises(Refused):  # what a refusal releases is rolled back with it
+        done(redemptions.redeem, "C1", 101, NOON + timedelta(days=1))
+
+    till.close("2026-05", now=day(7, 3))
+
+    with transaction() as connection:
+        stated = connection.execute(text("select points_redeemed, closing_balance from loyalty.statements")).all()
+        undone = connection.execute(text("select period::text, points from loyalty.entries where kind = 'undo'")).all()
+    assert [tuple(row) for row in stated] == [(0, 100)]
+    assert [tuple(row) for row in undone] == [("2026-05-01", 80)]
+    assert till.wrong() == {}
+
+
 def test_commit_and_cancel_are_the_same_again(shop: Shop) -> None:
     """Law (10): a second commit, or cancel, changes nothing; what was cancelled can't be committed."""
     till = with_points(shop(), 100)
