@@ -102,7 +102,9 @@ create table rules_versions (
     redemption_step bigint not null,
     redemption_day_max bigint,
     point_value numeric not null,
-    hold_minutes integer not null
+    hold_minutes integer not null,
+    enrolment text not null check (enrolment in ('first_purchase', 'registration')),
+    claim_days integer not null check (claim_days >= 0)
 );
 
 comment on column rules_versions.starts_at is 'the instant at which from_period begins; filled in, like minor_digits, when the version is stored';
@@ -1861,6 +1863,7 @@ declare
     answer loyalty.till_answer;
     source smallint;
     erased timestamptz;
+    enrolled timestamptz;
     account loyalty.accounts;
     money loyalty.till_money;
     rules record;
@@ -1869,10 +1872,10 @@ begin
     if answer.state is not null then
         return answer;
     end if;
-    select m.member_no, m.erased_at into answer.member_no, erased
+    select m.member_no, m.erased_at, m.enrolled_at into answer.member_no, erased, enrolled
     from loyalty.members as m where m.customer_id = told.customer_id;
     if not found then
-        answer.state := 'unknown_customer';
+        answer.state := loyalty.of_nobody(told, happened_at, recorded_at);
         return answer;
     end if;
     source := loyalty.source_number(told.source);
@@ -1885,6 +1888,7 @@ begin
     money := loyalty.money_told(told, happened_at, recorded_at);
     answer.state := case
         when erased is not null then 'erased'
+        when happened_at < enrolled and enrolled >= loyalty.claimed_until(happened_at) then 'unclaimed'
         when money.currency is null then 'no_such_currency'
         else money.state
     end;
@@ -2103,7 +2107,8 @@ create type loyalty.redemption_answer as (
     held_until timestamptz,
     balance bigint,
     available bigint,
-    owes boolean
+    owes boolean,
+    currency text
 );
 
 -- Why so many points can't be redeemed by the rules of an instant, whatever the member has; null if they can. left_today: what the
@@ -2242,9 +2247,10 @@ language sql stable as $$
     select (
         case when r.state = 'held' and r.held_until <= at then 'lapsed' else r.state end,
         r.redemption_no, r.member_no, r.points, r.worth, r.held_until,
-        s.available + s.pending - s.owed, s.available, false
+        s.available + s.pending - s.owed, s.available, false, v.currency
     )::loyalty.redemption_answer
     from loyalty.redemptions as r
+    inner join loyalty.rules_in_force as v on v.starts_at <= r.asked_at and r.asked_at < v.ends_at
     cross join lateral loyalty.standing(r.member_no, at) as s
     where r.redemption_no = redemption
 $$;
@@ -2519,3 +2525,38 @@ begin
     select count(*) into posted from entered;
     return posted;
 end $$;
+-- Purchases of customers whom nobody has registered: where the rules enrol by registration only, they are kept until then.
+
+-- Until when a customer must register to have the points of a purchase of an instant, by the rules then in force; null where the first
+-- purchase enrols.
+create function loyalty.claimed_until(happened_at timestamptz) returns timestamptz language sql stable parallel safe as $$
+    select loyalty.days_later(happened_at, v.claim_days)
+    from loyalty.rules_in_force as v
+    where v.starts_at <= happened_at and happened_at < v.ends_at and v.enrolment = 'registration'
+$$;
+
+-- What becomes of a purchase whose customer is not known: unknown_customer is to be enrolled, unregistered waits for the customer, and
+-- whatever can never be recorded is told at once.
+create function loyalty.of_nobody(told loyalty.told_transaction, happened_at timestamptz, recorded_at timestamptz) returns text
+language plpgsql stable as $$
+declare
+    until constant timestamptz := loyalty.claimed_until(happened_at);
+    money loyalty.till_money;
+begin
+    if until is null then
+        return 'unknown_customer';
+    end if;
+    money := loyalty.money_told(told, happened_at, recorded_at);
+    return case
+        when money.currency is null then 'no_such_currency'
+        when money.state = 'too_fine' then 'too_fine'
+        when recorded_at >= until then 'unclaimed'
+        else 'unregistered'
+    end;
+end $$;
+
+-- The customer whose registration lets an event be applied; it goes as soon as the event waits no more.
+alter table loyalty.inbox add column waits_for_customer text,
+    add constraint inbox_names_nobody_in_vain check (waits_for_customer is null or state = 'waiting');
+
+create index inbox_waits_for_customer on loyalty.inbox (waits_for_customer) where waits_for_customer is not null;
