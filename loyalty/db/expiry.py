@@ -37,7 +37,7 @@ def expire(as_of: datetime, *, warn: bool = True) -> Expired:
         terms = run(connection, "closing/find_terms_now", as_of=as_of).one()
     members = Batch(terms.first_member, terms.stop_member)
     recorded_at = clock.now()
-    _release_holds(as_of)
+    release_holds(as_of)
     lots, points = expire_points(members, as_of=as_of, recorded_at=recorded_at)
 
     def each(name: str) -> int:
@@ -53,7 +53,7 @@ def expire(as_of: datetime, *, warn: bool = True) -> Expired:
     )
 
 
-def _release_holds(as_of: datetime) -> None:
+def release_holds(as_of: datetime) -> None:
     """Give back what checkouts held and nobody committed, some members at a time; what has passed then expires."""
     while True:
         with transaction() as connection:
