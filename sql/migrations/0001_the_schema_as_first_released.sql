@@ -944,13 +944,15 @@ create unlogged table loyalty.recompute_rows (
     rate_per_unit numeric not null,
     eligible bigint not null,
     had_per_unit numeric not null,
-    due_per_unit numeric
+    due_per_unit numeric,
+    available_at timestamptz
 );
 
 create index recompute_rows_by_month on loyalty.recompute_rows (recompute_no, due_period, member_no);
 
 comment on column loyalty.recompute_rows.due_period is 'the month of occurred_at, or the first closed one';
 comment on column loyalty.recompute_rows.rated_in is 'the month of the sale''s day, whose tier multiplies';
+comment on column loyalty.recompute_rows.available_at is 'of a sale that real time posted, and its refunds: loyalty.live_available_at';
 comment on column loyalty.recompute_rows.due_per_unit is 'points for one minor unit by the tier that would have been held; null until that month is computed';
 
 -- What a recompute posts stands in the working tables of a run that is no run: number 0, emptied in the same transaction.
@@ -2560,3 +2562,29 @@ alter table loyalty.inbox add column waits_for_customer text,
     add constraint inbox_names_nobody_in_vain check (waits_for_customer is null or state = 'waiting');
 
 create index inbox_waits_for_customer on loyalty.inbox (waits_for_customer) where waits_for_customer is not null;
+
+-- When the points of a transaction can be spent that real time posted at once: so many days after the sale, by the rules of the month the
+-- sale is booked to. A refund follows its sale, a reversal the row that it takes back. null: as the lot of the month's close.
+create function loyalty.live_available_at(of_row loyalty.transactions) returns timestamptz language sql stable as $$
+    select loyalty.days_later(least(s.occurred_at, s.recorded_at), v.pending_days)
+    from loyalty.transactions as s
+    inner join loyalty.rules_in_force as v on v.from_period <= s.booked_period and s.booked_period < v.until_period
+    left join loyalty.corrections as c on of_row.kind = 'sale_reversal' and c.reversal_no = of_row.transaction_no
+    where s.member_no = of_row.member_no and s.live and s.kind = 'sale'
+        and s.booked_period = coalesce(c.corrected_period, of_row.sale_period, of_row.booked_period)
+        and s.transaction_no = coalesce(c.corrected_no, of_row.sale_no, of_row.transaction_no)
+$$;
+
+-- Of months whose points are pending at an instant, what real time has posted that is not: exact points by the month of the sale, of the
+-- rows booked from the first to the last of these months.
+create function loyalty.no_longer_pending(first_member bigint, stop_member bigint, months date [], last_booked date, at timestamptz)
+returns table (member_no bigint, sale_period date, exact numeric) language sql stable as $$
+    select t.member_no, t.sale_period, sum(t.eligible * t.points_per_unit)
+    from loyalty.rated_transactions as t
+    inner join loyalty.transactions as w
+        on t.booked_period = w.booked_period and t.member_no = w.member_no and t.transaction_no = w.transaction_no
+    where t.booked_period >= (select min(m) from unnest(months) as m) and t.booked_period <= last_booked
+        and t.member_no >= first_member and t.member_no < stop_member
+        and t.sale_period = any(months) and not t.unnamed and loyalty.live_available_at(w) <= at
+    group by t.member_no, t.sale_period
+$$;

@@ -1,4 +1,4 @@
-"""Corrections where points are posted at once: what tills refund of a sale that was corrected, and histories of both."""
+"""Corrections where points are posted at once: what tills refund of a corrected sale, and histories of both."""
 
 import random
 import tempfile
