@@ -17,6 +17,7 @@ never holds an e-mail address, a phone number, a name or a password. The foreign
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -45,13 +46,23 @@ class OtherContent(Refused):
 class Waits(LoyaltyError):
     """An event can't be applied yet. `waits_for` is the id of the transaction that it needs first, if it is that.
 
+    `customer` is who must register first, if it is that, and `until` the end of the time in which that helps (UTC).
     Whoever applies an event raises this before writing anything.
     """
 
-    def __init__(self, reason: str, *, waits_for: str | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        waits_for: str | None = None,
+        customer: str | None = None,
+        until: datetime | None = None,
+    ) -> None:
         """Say what is missing, without personal data."""
         super().__init__(reason)
         self.waits_for = waits_for
+        self.customer = customer
+        self.until = until
 
 
 class BadInput(LoyaltyError):

@@ -615,7 +615,7 @@ class Programme:
     def _qualifying(self, member: Member, period: str, *, refunds_since: bool = False) -> int:
         """Points of the window's sales net of their refunds: floor(C) - floor(C - W).
 
-        Periods whose lots are not available at this one's end are left out until they are; a refund that names
+        Rows whose lots are not available at this one's end are left out until they are; a refund that names
         no sale has no lot to wait for. With `refunds_since`, later refunds of the same sales count as well.
         """
         months = {"period": 1, "trailing_12_months": 12, "lifetime": 12 * 1000}[self._rules(period).qualify]
@@ -624,10 +624,14 @@ class Programme:
             row for row in member.rows if row.booked <= period or (refunds_since and row.of_sale and row.slot <= period)
         ]
         end = self.calendar.end(period)
-        of_sales = [row for row in known if row.of_sale and self._available_at(row.slot) <= end]
+        of_sales = [row for row in known if row.of_sale and self._spendable_from(row) <= end]
         total = self._sum(of_sales) + self._sum(row for row in known if not row.of_sale)
         window = self._sum(row for row in of_sales if row.slot >= first)
         return floor(total) - floor(total - window)
+
+    def _spendable_from(self, row: Row) -> datetime:
+        """When the points of a sale, or of what names it, can be spent."""
+        return self._available_at(row.slot)
 
     def _move_or_hold(self, member: Member, period: str, qualifying: int) -> Tier | None:
         """Up, hold, warn or down; or, not moved, the tier of an upgrade that needs a review."""

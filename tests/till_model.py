@@ -62,6 +62,7 @@ class TillProgramme(Programme):
         super().__init__(zone, rules)
         self._sums: dict[str, dict[str, Sum]] = {}
         self._live: set[int] = set()
+        self._sold_live: dict[int, datetime] = {}
         self._taken: dict[tuple[str, str, str], int] = {}
         self._sale_lots: dict[int, Lot] = {}
         self._close_lots: dict[tuple[str, str], Lot] = {}
@@ -82,10 +83,10 @@ class TillProgramme(Programme):
         if self._rules(period).earning == "monthly":
             return 0
         self._live.add(id(row))
+        self._sold_live[id(row.what)] = available_at = self._after_sale(min(new.occurred_at, now), period)
         points = max(self._add(member, period, self._exact(row), at_least=0), 0)
         if points:
             at = min(new.occurred_at, now)
-            available_at = self.calendar.later(at, days=days) if (days := self._rules(period).pending_days) else at
             lot = Lot(period, points, available_at, self._expires_at(period))
             member.enter("earn", points, at, period, TILL, new.transaction_id, lot.expires_at)
             member.lots.append(lot)
@@ -93,6 +94,14 @@ class TillProgramme(Programme):
             self._sale_lots[id(row)] = lot
             self._settle(member)
         return points
+
+    def _after_sale(self, at: datetime, period: str) -> datetime:
+        days = self._rules(period).pending_days
+        return self.calendar.later(at, days=days) if days else at
+
+    def _spendable_from(self, row: Row) -> datetime:
+        """Of what real time posted, so long after its own sale; what reverses a row has that one's words."""
+        return self._sold_live.get(id((row.sale or row).what), super()._spendable_from(row))
 
     def _again(self, new: Transaction) -> int:
         row = self._rows[new.source, new.transaction_id]

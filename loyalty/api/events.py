@@ -78,7 +78,7 @@ def arrive(event: Event, request: idempotency.Request | None = None) -> Outcome:
     except Waits as missing:
         waits = missing
     except LoyaltyError:  # a mistake of ours must not lose a sale: it is applied once that is mended
-        waits = Waits("the service failed to apply it")
+        waits = _failed()
     return in_transaction(lambda connection: _kept(connection, event, request, waits))
 
 
@@ -91,6 +91,12 @@ def apply_received(event: Event) -> str:
         return "applied"
 
     return _settled(work, lambda: event, now)
+
+
+def registered(connection: Connection, customer_id: str, now: datetime) -> tuple[tuple[str, str], ...]:
+    """Apply what waited for a customer who has just registered, in that transaction; kind and answer of each."""
+    waiting = inbox.waiting_for_customer(connection, customer_id)
+    return tuple(done for event in waiting for done in _apply_waiting(connection, event, now))
 
 
 def drain(now: datetime, limit: int) -> Drained:
@@ -160,9 +166,9 @@ def _put_off(connection: Connection, event: Event, error: LoyaltyError, now: dat
     if isinstance(error, Refused | BadInput):
         inbox.bury(connection, event, str(error), now)
     elif isinstance(error, Waits):
-        inbox.postpone(connection, event, str(error), now, waits_for=error.waits_for)
+        inbox.postpone(connection, event, error, now)
     else:
-        inbox.postpone(connection, event, "the service failed to apply it", now)
+        inbox.postpone(connection, event, _failed(), now)
     return inbox.known(connection, event).state
 
 
@@ -170,8 +176,12 @@ def _kept(connection: Connection, event: Event, request: idempotency.Request | N
     before = _received(connection, event, request)
     if before is not None:
         return before
-    inbox.postpone(connection, event, str(waits), clock.now(), waits_for=waits.waits_for)
+    inbox.postpone(connection, event, waits, clock.now())
     return Outcome("waiting", reason=str(waits))
+
+
+def _failed() -> Waits:
+    return Waits("the service failed to apply it")
 
 
 def _received(connection: Connection, event: Event, request: idempotency.Request | None) -> Outcome | None:

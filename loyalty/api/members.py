@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from loyalty import clock
+from loyalty.api import events, metrics
 from loyalty.api.bodies import Body, Id, Line, Told
 from loyalty.api.callers import Needs
 from loyalty.api.repeats import Repeat, repeatable
@@ -126,15 +127,22 @@ def get_member(customer_id: CustomerId, _caller: Reader) -> Response:
 def put_member(
     customer_id: CustomerId, fields: MemberFields, caller: Writer, repeat: Annotated[Repeat, Depends(repeatable)]
 ) -> Response:
-    """Write the fields sent; the first time it enrols the customer (201), later it changes the member (200)."""
+    """Write the fields sent; the first time it enrols the customer (201), later it changes the member (200).
+
+    Purchases that waited for the customer to register are applied with it, and are in the balance told.
+    """
     now = clock.now()
     given = {name: getattr(fields, name) for name in fields.model_fields_set}
+    claimed: list[tuple[str, str]] = []
 
     def put(connection: Any) -> Answer:
         enrolled = enrolment.put_member(connection, customer_id, given, now)
+        claimed[:] = events.registered(connection, customer_id, now) if enrolled else []
         return Answer(201 if enrolled else 200, _summary(enrolment.summary(connection, customer_id, now)))
 
-    return response(answered_once(repeat.of(caller), put))
+    answer = answered_once(repeat.of(caller), put)
+    metrics.points_of_waiting(claimed)
+    return response(answer)
 
 
 def _summary(row: Mapping[str, Any]) -> str:

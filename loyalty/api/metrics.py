@@ -6,7 +6,7 @@ asked adds them up.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fastapi import APIRouter, Response
 from prometheus_client import (
@@ -55,8 +55,13 @@ def points_posted(kind: str, points: int) -> None:
 def points_of_event(kind: str, outcome: Outcome) -> None:
     """Count what an event posted that was applied just now, and what those posted that had waited for it."""
     if outcome.first and outcome.answer is not None:
-        for posted, answer in ((kind, outcome.answer), *outcome.along):
-            points_posted(posted, json.loads(answer)["points_posted"])
+        points_of_waiting(((kind, outcome.answer), *outcome.along))
+
+
+def points_of_waiting(applied: Iterable[tuple[str, str]]) -> None:
+    """Count what events posted, by the kind and answer of each."""
+    for kind, answer in applied:
+        points_posted(kind, json.loads(answer)["points_posted"])
 
 
 @router.get("/metrics", include_in_schema=False)

@@ -30,7 +30,7 @@ class Purchase(Body):
     """A sale. `amount` is what was paid after discounts; the pieces are parts of it, `discount` information only."""
 
     transaction_id: Id = Field(description="Your own id of the sale, unique in its source.", examples=["T1"])
-    customer_id: Id = Field(description="Who bought; a customer who is not known is enrolled.", examples=["C1"])
+    customer_id: Id = Field(description="Who bought; the rules say whether that enrols.", examples=["C1"])
     amount: Money = Field(examples=["99.90"])
     occurred_at: Instant | None = Field(None, description="When it happened; left out: now.")
     currency: Currency | None = Field(None, description="ISO 4217; left out: the programme's.", examples=["USD"])
@@ -61,7 +61,7 @@ class PurchasePosted(Told):
     response_model=PurchasePosted,
     responses={
         200: {"model": PurchasePosted, "description": "It was recorded before: the first answer"},
-        202: {"model": Waiting, "description": "It is kept until the exchange rate of its day is known"},
+        202: {"model": Waiting, "description": "It is kept until the customer registers, or there is an exchange rate"},
     },
     summary="Record a purchase",
 )

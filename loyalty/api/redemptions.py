@@ -20,6 +20,7 @@ from loyalty.db import redemptions
 from loyalty.db.api_keys import Key
 from loyalty.db.idempotency import Answer, Request
 from loyalty.db.redemptions import Purpose, Redemption
+from loyalty.rules.money import to_major
 
 
 class _NumberConvertor(StringConvertor):
@@ -77,6 +78,8 @@ class RedemptionTold(Told):
     redemption_id: str = Field(examples=["1"])
     state: redemptions.State = Field(examples=["committed"])
     points: int = Field(examples=[100])
+    worth: str = Field(description="Money, in major units: what the points were worth then.", examples=["1.00"])
+    currency: str = Field(examples=["USD"])
     balance: int = Field(examples=[20])
     available: int = Field(examples=[20])
     held_until: datetime | None = Field(description="When a hold ends by itself.")
@@ -161,5 +164,6 @@ def cancel(redemption_id: RedemptionId, caller: Redeemer, repeat: Again) -> Resp
 
 
 def _told(status: int, made: Redemption) -> Answer:
-    told = RedemptionTold(**{name: getattr(made, name) for name in RedemptionTold.model_fields})
+    given = {name: getattr(made, name) for name in RedemptionTold.model_fields}
+    told = RedemptionTold(**given | {"worth": f"{to_major(made.worth, made.currency):f}"})
     return Answer(status, told.model_dump_json())

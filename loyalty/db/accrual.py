@@ -28,6 +28,7 @@ _WRONG = {
 }
 _REFUSED = {
     "erased": "the member is erased",
+    "unclaimed": "the customer did not register within claim_days of the purchase",
     "not_a_sale": "the original transaction is a refund",
     "other_customer": "the original transaction is another customer's",
     "too_much": "more would be refunded than was paid",
@@ -93,10 +94,12 @@ class Posted:
 
 
 def record_purchase(connection: Connection, purchase: Purchase, now: datetime) -> Posted:
-    """Record a sale and, where the rules earn on purchase, post its points; enrols a customer who is not known.
+    """Record a sale and, where the rules earn on purchase, post its points.
 
-    Raises Waits, before anything is written, while there is no exchange rate for the sale's day; BadInput that names
-    the field; OtherContent if the id was recorded with other content; Refused for a person who was erased.
+    Enrols a customer who is not known, unless the rules of that day enrol by registration only. Raises Waits, before
+    anything is written, while such a customer is not registered, or there is no exchange rate for the sale's day;
+    BadInput that names the field; OtherContent if the id was recorded with other content; Refused for a person who
+    was erased or registered too late.
     """
     check_amounts(purchase)
     told = _told(purchase)
@@ -104,6 +107,9 @@ def record_purchase(connection: Connection, purchase: Purchase, now: datetime) -
     if answer.state == "unknown_customer":
         enrolment.put_member(connection, purchase.customer_id, {}, now)
         answer = run(connection, "till/record_purchase", **told, at=now).one()
+    if answer.state == "unregistered":
+        until = run(connection, "till/claimed_until", happened_at=purchase.occurred_at or now).scalar_one()
+        raise Waits("the customer is not registered", customer=purchase.customer_id, until=until)
     if answer.state not in {"recorded", "repeated"}:
         _refuse(answer.state)
     if answer.owes:

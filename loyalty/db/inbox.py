@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from loyalty.db.members import Row
 from loyalty.db.prepared import Prepared
 from loyalty.db.statements import run
-from loyalty.errors import NotFound, OtherContent
+from loyalty.errors import NotFound, OtherContent, Waits
 
 STATES = ("waiting", "dead", "dropped")
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
@@ -105,23 +105,27 @@ def settle(connection: Connection, event: Event, answer: str, now: datetime) -> 
     )
 
 
-def postpone(connection: Connection, event: Event, reason: str, now: datetime, *, waits_for: str | None = None) -> None:
+def postpone(connection: Connection, event: Event, waits: Waits, now: datetime) -> None:
     """Say why an event can't be applied yet: it is tried again ever more seldom, and given up in the end.
 
-    `waits_for` is the id of the transaction whose coming applies it. The reason is shown: no personal data.
+    What waits for a customer is tried when that customer registers, and given up by its applier when that helps no
+    longer; what waits for a sale is not given up while that waits itself.
     """
-    if now - event.received_at >= GIVEN_UP_AFTER:
+    reason = str(waits)
+    if waits.until is None and now - event.received_at >= GIVEN_UP_AFTER and not _sale_waits(connection, event, waits):
         bury(connection, event, f"given up after {GIVEN_UP_AFTER.days} days: {reason}", now)
         return
-    wait = min(FIRST_WAIT * 2 ** min(event.tries, _MOST_DOUBLINGS), LONGEST_WAIT)
+    wait = FIRST_WAIT * 2 ** min(event.tries, _MOST_DOUBLINGS)
+    longest = LONGEST_WAIT if waits.until is None else max(waits.until - now, FIRST_WAIT)
     run(
         connection,
         "inbox/postpone_event",
         source=event.source,
         event_id=event.event_id,
         reason=reason,
-        waits_for=waits_for,
-        next_try_at=now + wait,
+        waits_for=waits.waits_for,
+        waits_for_customer=waits.customer,
+        next_try_at=now + min(wait, longest),
     )
 
 
@@ -139,6 +143,12 @@ def next_due(connection: Connection, now: datetime) -> Event | None:
 def waiting_for(connection: Connection, source: str, transaction_id: str) -> list[Event]:
     """The events that wait for a transaction, locked, in the order they came: who records it applies them."""
     rows = run(connection, "inbox/lock_waiting_for", source=source, transaction_id=transaction_id)
+    return [_event(row) for row in rows]
+
+
+def waiting_for_customer(connection: Connection, customer_id: str) -> list[Event]:
+    """The events that wait for a customer, locked, in the order they came: who registers the customer applies them."""
+    rows = run(connection, "inbox/lock_waiting_for_customer", customer_id=customer_id)
     return [_event(row) for row in rows]
 
 
@@ -173,6 +183,13 @@ def drop(connection: Connection, numbers: Sequence[int], reason: str, now: datet
 def forget(connection: Connection, now: datetime) -> int:
     """Forget what events said that are done with and older than BODIES_KEPT; how many."""
     return run(connection, "inbox/forget_bodies", before=now - BODIES_KEPT).rowcount
+
+
+def _sale_waits(connection: Connection, event: Event, waits: Waits) -> bool:
+    if waits.waits_for is None:
+        return False
+    found = run(connection, "inbox/sale_waits", source=event.source, transaction_id=waits.waits_for)
+    return bool(found.scalar_one())
 
 
 def _event(row: Any) -> Event:

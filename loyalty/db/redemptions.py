@@ -46,7 +46,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Redemption:
-    """Points spent or held. `held_until` ends the hold; `worth` is minor units of the programme's currency.
+    """Points spent or held. `held_until` ends the hold; `worth` is minor units of `currency`, the programme's.
 
     `balance` = available + pending - owed, as of now.
     """
@@ -56,6 +56,7 @@ class Redemption:
     state: State
     points: int
     worth: int
+    currency: str
     held_until: datetime | None
     balance: int
     available: int
@@ -250,6 +251,7 @@ def _redemption(found: Row[Any] | None) -> Redemption:
         state=found.state,
         points=found.points,
         worth=found.worth,
+        currency=found.currency,
         held_until=found.held_until,
         balance=found.balance,
         available=found.available,

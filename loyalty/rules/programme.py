@@ -22,6 +22,7 @@ MOST_MONEY = 1_000_000
 
 Earning = Literal["monthly", "on_purchase"]
 SpendWindow = Literal["period", "last_30_days"]
+Enrolment = Literal["first_purchase", "registration"]
 Shortfall = Literal["owe", "write_off"]
 Qualify = Literal["trailing_12_months", "lifetime", "period"]
 Downgrade = Literal["one_step", "never"]
@@ -164,8 +165,10 @@ class Programme(BaseModel):
     """Minutes after which points or a voucher held at a checkout are released."""
     adjust_alone_max: Annotated[int, Whole(0, MOST_POINTS)] = 500
     """Most points of a manual adjustment that needs no second person."""
+    enrolment: Annotated[Enrolment, Choice(get_args(Enrolment))] = "first_purchase"
+    """What enrols a customer of whom a till tells: the first purchase, or a registration, for which purchases wait."""
     claim_days: Annotated[int, Whole(0, 3660)] = 30
-    """Days after a purchase for which a member may still claim it."""
+    """Days after a purchase in which its customer may register to have its points. Files enrol at once."""
 
     sms_from: Annotated[time, TimeOfDay()] = time(8)
     """No text message is sent before this, in the member's own zone."""

@@ -1,4 +1,5 @@
--- does:   enrols a customer who is not known: a member and its account on the first rung of the rules in force at that instant
+-- does:   enrols a customer who is not known: a member and its account on the first rung of the rules in force at that instant; the
+--         purchases that wait for this customer are due
 -- again:  a customer who is known is left as it is, and no row comes back
 -- params: customer_id text, email text, phone text, first_name text, last_name text, birthday date, joined_on date, time_zone text, language text, email_consent boolean, sms_consent boolean, at timestamptz
 with enrolled as (
@@ -12,6 +13,17 @@ with enrolled as (
     )
     on conflict (customer_id) do nothing
     returning member_no
+),
+
+woken as (
+    update inbox as i
+    set next_try_at = :at
+    from (
+        select w.event_no from inbox as w
+        where w.waits_for_customer = :customer_id and exists (select from enrolled)
+        for update skip locked
+    ) as due
+    where i.waits_for_customer = :customer_id and i.event_no = due.event_no
 )
 
 insert into accounts (member_no, tier_no)

@@ -6,6 +6,7 @@ set
     state = 'dead',
     reason = :reason,
     tries = i.tries + 1,
+    waits_for_customer = null,
     next_try_at = null,
     finished_at = :at
 where i.source = :source and i.event_id = :event_id and i.state = 'waiting'

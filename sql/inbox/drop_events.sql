@@ -6,6 +6,7 @@ set
     state = 'dropped',
     reason = :reason,
     waits_for = null,
+    waits_for_customer = null,
     next_try_at = null,
     finished_at = :at
 where i.state in ('waiting', 'dead') and i.event_no = any(:numbers)

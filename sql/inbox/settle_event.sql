@@ -7,6 +7,7 @@ set
     answer = :answer,
     reason = null,
     waits_for = null,
+    waits_for_customer = null,
     next_try_at = null,
     finished_at = :at
 where i.source = :source and i.event_id = :event_id and i.state = 'waiting'

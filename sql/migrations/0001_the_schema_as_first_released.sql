@@ -102,7 +102,9 @@ create table rules_versions (
     redemption_step bigint not null,
     redemption_day_max bigint,
     point_value numeric not null,
-    hold_minutes integer not null
+    hold_minutes integer not null,
+    enrolment text not null check (enrolment in ('first_purchase', 'registration')),
+    claim_days integer not null check (claim_days >= 0)
 );
 
 comment on column rules_versions.starts_at is 'the instant at which from_period begins; filled in, like minor_digits, when the version is stored';
@@ -942,13 +944,15 @@ create unlogged table loyalty.recompute_rows (
     rate_per_unit numeric not null,
     eligible bigint not null,
     had_per_unit numeric not null,
-    due_per_unit numeric
+    due_per_unit numeric,
+    available_at timestamptz
 );
 
 create index recompute_rows_by_month on loyalty.recompute_rows (recompute_no, due_period, member_no);
 
 comment on column loyalty.recompute_rows.due_period is 'the month of occurred_at, or the first closed one';
 comment on column loyalty.recompute_rows.rated_in is 'the month of the sale''s day, whose tier multiplies';
+comment on column loyalty.recompute_rows.available_at is 'of a sale that real time posted, and its refunds: loyalty.live_available_at';
 comment on column loyalty.recompute_rows.due_per_unit is 'points for one minor unit by the tier that would have been held; null until that month is computed';
 
 -- What a recompute posts stands in the working tables of a run that is no run: number 0, emptied in the same transaction.
@@ -1861,6 +1865,7 @@ declare
     answer loyalty.till_answer;
     source smallint;
     erased timestamptz;
+    enrolled timestamptz;
     account loyalty.accounts;
     money loyalty.till_money;
     rules record;
@@ -1869,10 +1874,10 @@ begin
     if answer.state is not null then
         return answer;
     end if;
-    select m.member_no, m.erased_at into answer.member_no, erased
+    select m.member_no, m.erased_at, m.enrolled_at into answer.member_no, erased, enrolled
     from loyalty.members as m where m.customer_id = told.customer_id;
     if not found then
-        answer.state := 'unknown_customer';
+        answer.state := loyalty.of_nobody(told, happened_at, recorded_at);
         return answer;
     end if;
     source := loyalty.source_number(told.source);
@@ -1885,6 +1890,7 @@ begin
     money := loyalty.money_told(told, happened_at, recorded_at);
     answer.state := case
         when erased is not null then 'erased'
+        when happened_at < enrolled and enrolled >= loyalty.claimed_until(happened_at) then 'unclaimed'
         when money.currency is null then 'no_such_currency'
         else money.state
     end;
@@ -2103,7 +2109,8 @@ create type loyalty.redemption_answer as (
     held_until timestamptz,
     balance bigint,
     available bigint,
-    owes boolean
+    owes boolean,
+    currency text
 );
 
 -- Why so many points can't be redeemed by the rules of an instant, whatever the member has; null if they can. left_today: what the
@@ -2242,9 +2249,10 @@ language sql stable as $$
     select (
         case when r.state = 'held' and r.held_until <= at then 'lapsed' else r.state end,
         r.redemption_no, r.member_no, r.points, r.worth, r.held_until,
-        s.available + s.pending - s.owed, s.available, false
+        s.available + s.pending - s.owed, s.available, false, v.currency
     )::loyalty.redemption_answer
     from loyalty.redemptions as r
+    inner join loyalty.rules_in_force as v on v.starts_at <= r.asked_at and r.asked_at < v.ends_at
     cross join lateral loyalty.standing(r.member_no, at) as s
     where r.redemption_no = redemption
 $$;
@@ -2437,7 +2445,11 @@ begin
     told := (
         select row_to_json(a)::text
         from (
-            select made.redemption_no::text as redemption_id, made.state, made.points, made.balance, made.available, made.held_until
+            select
+                made.redemption_no::text as redemption_id, made.state, made.points,
+                round(made.worth * ('1e-' || c.minor_digits)::numeric, c.minor_digits)::text as worth, made.currency,
+                made.balance, made.available, made.held_until
+            from loyalty.currencies as c where c.currency = made.currency
         ) as a
     );
     update loyalty.answers as a set body = told where a.key_no = key and a.idempotency_key = key_given;
@@ -2519,3 +2531,64 @@ begin
     select count(*) into posted from entered;
     return posted;
 end $$;
+-- Purchases of customers whom nobody has registered: where the rules enrol by registration only, they are kept until then.
+
+-- Until when a customer must register to have the points of a purchase of an instant, by the rules then in force; null where the first
+-- purchase enrols.
+create function loyalty.claimed_until(happened_at timestamptz) returns timestamptz language sql stable parallel safe as $$
+    select loyalty.days_later(happened_at, v.claim_days)
+    from loyalty.rules_in_force as v
+    where v.starts_at <= happened_at and happened_at < v.ends_at and v.enrolment = 'registration'
+$$;
+
+-- What becomes of a purchase whose customer is not known: unknown_customer is to be enrolled, unregistered waits for the customer, and
+-- whatever can never be recorded is told at once.
+create function loyalty.of_nobody(told loyalty.told_transaction, happened_at timestamptz, recorded_at timestamptz) returns text
+language plpgsql stable as $$
+declare
+    until constant timestamptz := loyalty.claimed_until(happened_at);
+    money loyalty.till_money;
+begin
+    if until is null then
+        return 'unknown_customer';
+    end if;
+    money := loyalty.money_told(told, happened_at, recorded_at);
+    return case
+        when money.currency is null then 'no_such_currency'
+        when money.state = 'too_fine' then 'too_fine'
+        when recorded_at >= until then 'unclaimed'
+        else 'unregistered'
+    end;
+end $$;
+
+-- The customer whose registration lets an event be applied; it goes as soon as the event waits no more.
+alter table loyalty.inbox add column waits_for_customer text,
+    add constraint inbox_names_nobody_in_vain check (waits_for_customer is null or state = 'waiting');
+
+create index inbox_waits_for_customer on loyalty.inbox (waits_for_customer) where waits_for_customer is not null;
+
+-- When the points of a transaction can be spent that real time posted at once: so many days after the sale, by the rules of the month the
+-- sale is booked to. A refund follows its sale, a reversal the row that it takes back. null: as the lot of the month's close.
+create function loyalty.live_available_at(of_row loyalty.transactions) returns timestamptz language sql stable as $$
+    select loyalty.days_later(least(s.occurred_at, s.recorded_at), v.pending_days)
+    from loyalty.transactions as s
+    inner join loyalty.rules_in_force as v on v.from_period <= s.booked_period and s.booked_period < v.until_period
+    left join loyalty.corrections as c on of_row.kind = 'sale_reversal' and c.reversal_no = of_row.transaction_no
+    where s.member_no = of_row.member_no and s.live and s.kind = 'sale'
+        and s.booked_period = coalesce(c.corrected_period, of_row.sale_period, of_row.booked_period)
+        and s.transaction_no = coalesce(c.corrected_no, of_row.sale_no, of_row.transaction_no)
+$$;
+
+-- Of months whose points are pending at an instant, what real time has posted that is not: exact points by the month of the sale, of the
+-- rows booked from the first to the last of these months.
+create function loyalty.no_longer_pending(first_member bigint, stop_member bigint, months date [], last_booked date, at timestamptz)
+returns table (member_no bigint, sale_period date, exact numeric) language sql stable as $$
+    select t.member_no, t.sale_period, sum(t.eligible * t.points_per_unit)
+    from loyalty.rated_transactions as t
+    inner join loyalty.transactions as w
+        on t.booked_period = w.booked_period and t.member_no = w.member_no and t.transaction_no = w.transaction_no
+    where t.booked_period >= (select min(m) from unnest(months) as m) and t.booked_period <= last_booked
+        and t.member_no >= first_member and t.member_no < stop_member
+        and t.sale_period = any(months) and not t.unnamed and loyalty.live_available_at(w) <= at
+    group by t.member_no, t.sale_period
+$$;

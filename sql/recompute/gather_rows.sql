@@ -16,6 +16,7 @@ placed as (
     select
         r.*,
         s.from_period,
+        loyalty.live_available_at(t) as available_at,
         greatest(date_trunc('month', r.occurred_at at time zone b.time_zone)::date, b.oldest) as due_period,
         greatest(date_trunc('month', r.rated_at at time zone b.time_zone)::date, b.oldest) as rated_in
     from loyalty.rated_transactions as r
@@ -29,7 +30,7 @@ placed as (
 
 insert into loyalty.recompute_rows (
     recompute_no, member_no, due_period, sale_period, unnamed, rated_at, rated_in, version, rate_per_unit, eligible,
-    had_per_unit, due_per_unit
+    had_per_unit, due_per_unit, available_at
 )
 select
     :recompute_no,
@@ -44,6 +45,7 @@ select
     p.rate_per_unit,
     p.eligible,
     p.points_per_unit,
-    case when p.rated_in < p.from_period then p.points_per_unit end
+    case when p.rated_in < p.from_period then p.points_per_unit end,
+    p.available_at
 from placed as p
 where p.due_period >= p.from_period and p.due_period <= :last_period

@@ -37,6 +37,21 @@ slots as (
     group by o.review_no, o.period, own_rules.pending_days, o.exact_window, a.age
 ),
 
+-- of months that are not counted, what real time had posted that could be spent by then
+released as (
+    select
+        o.review_no,
+        coalesce(sum(n.exact), 0) as exact,
+        coalesce(sum(n.exact) filter (where s.age = 1), 0) as own
+    from open_reviews as o
+    inner join slots as s on o.review_no = s.review_no and not s.counted
+    cross join lateral loyalty.no_longer_pending(
+        o.member_no, o.member_no + 1, array[(o.period - make_interval(months => s.age - 1))::date], 'infinity',
+        loyalty.period_start((o.period + interval '1 month')::date)
+    ) as n
+    group by o.review_no
+),
+
 older as (
     select
         o.review_no,
@@ -53,15 +68,17 @@ sums as (
         o.review_no,
         o.exact_sum + older.exact
         + sum(s.exact - coalesce(o.exact_window[s.age], 0)) filter (where s.counted)
-        - coalesce(sum(coalesce(o.exact_window[s.age], 0)) filter (where not s.counted), 0) as total,
+        - coalesce(sum(coalesce(o.exact_window[s.age], 0)) filter (where not s.counted), 0)
+        + coalesce(min(r.exact), 0) as total,
         case o.qualify
-            when 'trailing_12_months' then coalesce(sum(s.exact) filter (where s.counted), 0)
-            when 'period' then coalesce(sum(s.exact) filter (where s.counted and s.age = 1), 0)
+            when 'trailing_12_months' then coalesce(sum(s.exact) filter (where s.counted), 0) + coalesce(min(r.exact), 0)
+            when 'period' then coalesce(sum(s.exact) filter (where s.counted and s.age = 1), 0) + coalesce(min(r.own), 0)
         end as in_window,
         o.exact_unnamed
     from open_reviews as o
     inner join slots as s on o.review_no = s.review_no
     inner join older on o.review_no = older.review_no
+    left join released as r on o.review_no = r.review_no
     group by o.review_no, o.exact_sum, o.exact_unnamed, o.qualify, older.exact
 ),
 

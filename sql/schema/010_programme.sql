@@ -90,7 +90,9 @@ create table rules_versions (
     redemption_step bigint not null,
     redemption_day_max bigint,
     point_value numeric not null,
-    hold_minutes integer not null
+    hold_minutes integer not null,
+    enrolment text not null check (enrolment in ('first_purchase', 'registration')),
+    claim_days integer not null check (claim_days >= 0)
 );
 
 comment on column rules_versions.starts_at is 'the instant at which from_period begins; filled in, like minor_digits, when the version is stored';

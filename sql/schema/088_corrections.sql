@@ -83,13 +83,15 @@ create unlogged table loyalty.recompute_rows (
     rate_per_unit numeric not null,
     eligible bigint not null,
     had_per_unit numeric not null,
-    due_per_unit numeric
+    due_per_unit numeric,
+    available_at timestamptz
 );
 
 create index recompute_rows_by_month on loyalty.recompute_rows (recompute_no, due_period, member_no);
 
 comment on column loyalty.recompute_rows.due_period is 'the month of occurred_at, or the first closed one';
 comment on column loyalty.recompute_rows.rated_in is 'the month of the sale''s day, whose tier multiplies';
+comment on column loyalty.recompute_rows.available_at is 'of a sale that real time posted, and its refunds: loyalty.live_available_at';
 comment on column loyalty.recompute_rows.due_per_unit is 'points for one minor unit by the tier that would have been held; null until that month is computed';
 
 -- What a recompute posts stands in the working tables of a run that is no run: number 0, emptied in the same transaction.

@@ -434,6 +434,7 @@ declare
     answer loyalty.till_answer;
     source smallint;
     erased timestamptz;
+    enrolled timestamptz;
     account loyalty.accounts;
     money loyalty.till_money;
     rules record;
@@ -442,10 +443,10 @@ begin
     if answer.state is not null then
         return answer;
     end if;
-    select m.member_no, m.erased_at into answer.member_no, erased
+    select m.member_no, m.erased_at, m.enrolled_at into answer.member_no, erased, enrolled
     from loyalty.members as m where m.customer_id = told.customer_id;
     if not found then
-        answer.state := 'unknown_customer';
+        answer.state := loyalty.of_nobody(told, happened_at, recorded_at);
         return answer;
     end if;
     source := loyalty.source_number(told.source);
@@ -458,6 +459,7 @@ begin
     money := loyalty.money_told(told, happened_at, recorded_at);
     answer.state := case
         when erased is not null then 'erased'
+        when happened_at < enrolled and enrolled >= loyalty.claimed_until(happened_at) then 'unclaimed'
         when money.currency is null then 'no_such_currency'
         else money.state
     end;
@@ -676,7 +678,8 @@ create type loyalty.redemption_answer as (
     held_until timestamptz,
     balance bigint,
     available bigint,
-    owes boolean
+    owes boolean,
+    currency text
 );
 
 -- Why so many points can't be redeemed by the rules of an instant, whatever the member has; null if they can. left_today: what the
@@ -815,9 +818,10 @@ language sql stable as $$
     select (
         case when r.state = 'held' and r.held_until <= at then 'lapsed' else r.state end,
         r.redemption_no, r.member_no, r.points, r.worth, r.held_until,
-        s.available + s.pending - s.owed, s.available, false
+        s.available + s.pending - s.owed, s.available, false, v.currency
     )::loyalty.redemption_answer
     from loyalty.redemptions as r
+    inner join loyalty.rules_in_force as v on v.starts_at <= r.asked_at and r.asked_at < v.ends_at
     cross join lateral loyalty.standing(r.member_no, at) as s
     where r.redemption_no = redemption
 $$;

@@ -70,7 +70,11 @@ begin
     told := (
         select row_to_json(a)::text
         from (
-            select made.redemption_no::text as redemption_id, made.state, made.points, made.balance, made.available, made.held_until
+            select
+                made.redemption_no::text as redemption_id, made.state, made.points,
+                round(made.worth * ('1e-' || c.minor_digits)::numeric, c.minor_digits)::text as worth, made.currency,
+                made.balance, made.available, made.held_until
+            from loyalty.currencies as c where c.currency = made.currency
         ) as a
     );
     update loyalty.answers as a set body = told where a.key_no = key and a.idempotency_key = key_given;

@@ -13,18 +13,20 @@ with posted as (
     group by e.member_no
 ),
 
--- of those, what real time has taken back of earlier months' sales: few members have any
+-- of those, what real time has taken back of earlier months' sales, a corrected one's where it keeps its place: few members have any
 taken_live as (
     select
         e.member_no,
-        least(t.sale_period, t.booked_period) as sale_period,
+        least(coalesce(s.sale_period, s.booked_period), t.booked_period) as sale_period,
         sum(e.points) as points
     from loyalty.entries as e
     inner join loyalty.transactions as t
         on e.period = t.booked_period and e.member_no = t.member_no and t.transaction_no = -e.cause
+    inner join loyalty.transactions as s
+        on t.sale_period = s.booked_period and t.member_no = s.member_no and t.sale_no = s.transaction_no
     where e.period = :period and e.member_no >= :first_member and e.member_no < :stop_member
         and e.kind = 'take_back' and e.cause < 0 and not :simulated
-    group by e.member_no, least(t.sale_period, t.booked_period)
+    group by e.member_no, least(coalesce(s.sale_period, s.booked_period), t.booked_period)
 ),
 
 own as (

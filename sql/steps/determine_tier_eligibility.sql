@@ -1,7 +1,7 @@
 -- does:   qualifying points against the ladder: up, held for review, hold, warn, one step down; computed, nothing moved yet;
 --         each `offset 0` keeps the planner from evaluating the stage before it more than once
 -- again:  the step's mark, written in the same transaction, makes a repeat skip; the rows go with the run
--- params: run_no bigint, period date, first_member bigint, stop_member bigint, as_of timestamptz, recorded_at timestamptz, version integer, reviews text, pending_periods date[], simulated boolean
+-- params: run_no bigint, period date, first_member bigint, stop_member bigint, as_of timestamptz, recorded_at timestamptz, version integer, reviews text, pending_periods date[], simulated boolean, recompute_no bigint
 with rules as materialized (
     select
         v.qualify,
@@ -32,6 +32,34 @@ earlier as (
     from loyalty.work_points as w
     where w.run_no = :run_no and w.member_no >= :first_member and w.member_no < :stop_member and w.sale_period < :period
     group by w.member_no
+),
+
+-- points that real time posted wait for their own sale's day, not for the month's: those that can be spent count. A recompute has them
+-- by its own rates
+released as (
+    select
+        r.member_no,
+        sum(r.exact) as exact,
+        coalesce(sum(r.exact) filter (where r.sale_period = :period), 0) as own
+    from (
+        select
+            n.member_no,
+            n.sale_period,
+            n.exact
+        from loyalty.no_longer_pending(:first_member, :stop_member, :pending_periods, :period, :as_of) as n
+        where cast(:recompute_no as bigint) is null
+        union all
+        select
+            c.member_no,
+            c.sale_period,
+            c.eligible * c.due_per_unit
+        from loyalty.recompute_rows as c
+        where c.recompute_no = :recompute_no and c.member_no >= :first_member and c.member_no < :stop_member
+            and c.due_period <= :period and c.available_at <= :as_of
+            and c.sale_period = any(cast(:pending_periods as date []))
+    ) as r
+    where cardinality(cast(:pending_periods as date [])) > 0
+    group by r.member_no
 ),
 
 -- what real time has posted counts for the month's points too, where anybody asks for them
@@ -71,13 +99,16 @@ measured as (
                     where (:period - make_interval(months => p.periods_since + slot.age::integer - 1))::date
                         = any(cast(:pending_periods as date []))
                 ), 0)
-        end as pending
+                - coalesce(d.exact, 0)
+        end as pending,
+        coalesce(d.own, 0) as released_own
     from loyalty.work_profiles as p
     left join loyalty.work_points as w
         on w.run_no = :run_no and p.member_no = w.member_no and w.sale_period = :period
         and w.member_no >= :first_member and w.member_no < :stop_member
     left join earlier as e on p.member_no = e.member_no
     left join live as v on p.member_no = v.member_no
+    left join released as d on p.member_no = d.member_no
     where p.run_no = :run_no and p.member_no >= :first_member and p.member_no < :stop_member
     offset 0
 ),
@@ -88,7 +119,7 @@ qualified as (
         (floor(m.sum_after - m.pending) - case r.qualify
             when 'trailing_12_months' then floor(m.before_after + m.unnamed_after)
             when 'period' then floor(
-                m.sum_after - m.pending - case when :period = any(cast(:pending_periods as date [])) then 0 else m.own end
+                m.sum_after - m.pending - case when :period = any(cast(:pending_periods as date [])) then m.released_own else m.own end
             )
             else floor(m.unnamed_after)
         end)::bigint as qualifying_points

@@ -62,6 +62,7 @@ def test_points_are_spent_once_by_their_key(till: httpx.Client, rich: str) -> No
     first = _spend(till, rich, 40, key, reference="order 1")
     assert first[0] == 201
     assert _told(first[1], points=40, balance=60, available=60, state="committed", held_until=None)
+    assert _told(first[1], worth="0.40", currency="USD")
     assert _spend(till, rich, 40, key, reference="order 1") == first
     assert _spend(till, rich, 41, key, reference="order 1")[1]["type"] == "/problems/other-content"
     missing = till.post("/v1/redemptions", json={"customer_id": rich, "points": 40})

@@ -172,7 +172,6 @@ def test_every_key_that_a_month_needs_is_a_column(books: Connection) -> None:
     assert Programme.model_fields.keys() - columns == {
         "adjust_alone_max",
         "change_rules_alone",
-        "claim_days",
         "review_code",
         "review_reminder_days",
         "sms_from",

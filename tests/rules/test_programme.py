@@ -51,6 +51,7 @@ def test_default_programme() -> None:
         "point_value": Decimal("0.01"),
         "hold_minutes": 15,
         "adjust_alone_max": 500,
+        "enrolment": "first_purchase",
         "claim_days": 30,
         "sms_from": time(8),
         "sms_until": time(21),

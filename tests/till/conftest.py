@@ -3,18 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from loyalty.db import rules_versions
-from loyalty.db.engine import transaction
 from tests.laws.conftest import Databases, databases
-from tests.laws.product import rules_of
 from tests.model import DEFAULT
-from tests.till.till_product import TillProduct
+from tests.till.till_product import TillProduct, install_keys
 
 __all__ = ["databases"]
 
@@ -31,14 +27,7 @@ def shop(databases: Databases, tmp_path: Path) -> Iterator[Shop]:
             given = replace(DEFAULT, **{"earning": "on_purchase"} | rules)
             made = TillProduct(patch, tmp_path, rules=given)
             if keys:
-                with transaction() as connection:
-                    rules_versions.install(
-                        connection,
-                        rules_of(given).model_copy(update=keys),
-                        from_period=None,
-                        by="ann",
-                        at=datetime(2015, 1, 2, tzinfo=UTC),
-                    )
+                install_keys(given, keys)
             return made
 
         yield opened

@@ -206,3 +206,17 @@ def test_what_is_told_wrong_is_refused_with_its_place(shop: Shop) -> None:
     assert str(waits.value) == "there is no exchange rate for the day of the sale"
     assert str(too_much.value) == "more would be refunded than was paid"
     assert till.standing("C1", OCTOBER) == (1, 0, 0)
+
+
+def test_pending_points_count_for_the_tier_by_their_own_day(shop: Shop) -> None:
+    """Law (5): a sale's points count at the first close after they can be spent, not when the whole month's can."""
+    till = shop(pending_days=10)
+    for number, day in (("T1", 4), ("T2", 20), ("T3", 25)):
+        sold(till, number, "1000.00", OCTOBER + timedelta(days=day))
+    refunded(till, "R2", "T2", "500.00", NOVEMBER - timedelta(days=1))
+    till.close("2026-10", now=NOVEMBER)
+    till.close("2026-11", now=DECEMBER)
+    counted = [row["qualifying_points"] for month in ("2026-10", "2026-11") for row in till.statements(month)]
+
+    assert counted == ["150", "250"]
+    assert till.wrong() == {}

@@ -1,17 +1,17 @@
 """The product with its tills, driven in the words of tests/till_model.py."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from loyalty.db import accrual, redemptions
+from loyalty.db import accrual, redemptions, rules_versions
 from loyalty.db.engine import connect, transaction
 from loyalty.db.statements import run
 from loyalty.errors import BadInput, OtherContent, Refused, Waits
 from tests import till_model
-from tests.laws.product import REASONS, SQL, Product, major
+from tests.laws.product import REASONS, SQL, Product, major, rules_of
 from tests.model import Refused as ModelRefused
-from tests.model import Transaction
+from tests.model import Rules, Transaction
 
 TOLD = {
     "/occurred_at: more than a day ahead": "date out of range",
@@ -25,6 +25,18 @@ TOLD = {
     **REASONS,
 }  # what the product says, in the model's words
 SQL["member_no"] = "select member_no from loyalty.members where customer_id = :customer_id"
+
+
+def install_keys(rules: Rules, keys: dict[str, Any]) -> None:
+    """Put rules in force since the beginning that have these other keys of the rules file."""
+    with transaction() as connection:
+        rules_versions.install(
+            connection,
+            rules_of(rules).model_copy(update=keys),
+            from_period=None,
+            by="ann",
+            at=datetime(2015, 1, 2, tzinfo=UTC),
+        )
 
 
 class TillProduct(Product):

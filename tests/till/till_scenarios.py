@@ -211,8 +211,8 @@ class _Drawing:
         return Event(kind, at, rows, chance.randint(0, 9), customer, points, approve=chance.random() < 0.6)
 
 
-def scenario(seed: int, events: int) -> TillScenario:
-    """So many events in a programme that mostly earns on purchase."""
+def scenario(seed: int, events: int, kinds: list[str] = KINDS) -> TillScenario:
+    """So many events of these kinds in a programme that mostly earns on purchase."""
     chance = random.Random(seed)
     zone, start = chance.choice(ZONES), chance.choice(STARTS)
     calendar = model.Programme(zone).calendar
@@ -224,7 +224,7 @@ def scenario(seed: int, events: int) -> TillScenario:
     at = drawing.earliest + timedelta(hours=chance.randint(1, 300))
     happened = []
     for _ in range(events):
-        happened.append(drawing.event(chance.choice(KINDS), at))
+        happened.append(drawing.event(chance.choice(kinds), at))
         at += chance.choice(STEPS)
     for _ in range(3):
         at += timedelta(days=32)

@@ -49,6 +49,7 @@ def _record_rows(own: Session) -> None:
     run(own.connection, "imports/compare_members")
     run(own.connection, "imports/update_members")
     run(own.connection, "imports/enrol_members", enrolled_at=clock.now(), tier_no=own.programme.first_tier)
+    run(own.connection, "inbox/wake_registered", at=clock.now())
 
 
 _KIND = Kind(

@@ -108,6 +108,7 @@ def _record_rows(
         if correct:
             corrections.judge_sales(own, final=final)
         run(connection, "imports/enrol_customers", enrolled_at=clock.now(), tier_no=own.programme.first_tier)
+        run(connection, "inbox/wake_registered", at=clock.now())
     _book(connection, correct=correct)
     if look:
         run(connection, "imports/compare_transactions", later=True, correct=False)
