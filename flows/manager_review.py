@@ -35,6 +35,7 @@ _PAGES: dict[Kind, str] = {
     "tier_upgrades": "loyalty.reports.reviews",
     "rules": "loyalty.reports.rules_change",
     "recompute": "loyalty.reports.recompute",
+    "adjustment": "loyalty.reports.adjustment",
 }
 """Where the function `page(connection, approval_no)` of a kind is: all there is to know, in Markdown."""
 
@@ -48,7 +49,7 @@ def manager_review(approval_no: int) -> str:
     """Ask managers for a decision, wait for it without a process, and do what they decide.
 
     Decide by Resume in the menu of the suspended run. Runs of this flow are made by themselves, one for each batch of
-    upgrades, proposal of rules or correction that waits.
+    upgrades, proposal of rules, correction or manual adjustment that waits.
 
     Args:
         approval_no: The number of what waits, as `loyalty approvals list` shows it.

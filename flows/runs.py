@@ -11,6 +11,7 @@ from typing import Any
 
 from flows import approval_runs, prefect_api, wording
 from loyalty import clock
+from loyalty.errors import Unavailable
 from loyalty.monthly import Terms, chosen_period, chosen_periods, close_month, make_reports, unchanged
 from loyalty.rules.periods import display_period
 
@@ -69,6 +70,26 @@ def notify(say: Say) -> str:
     from loyalty.messages.delivery import deliver  # noqa: PLC0415 - loads the templates
 
     return wording.delivered(deliver(clock.now()))
+
+
+def milestones(as_of: datetime | None, say: Say) -> str:
+    """Give what a day brings: the flow daily_milestones."""
+    if _through_prefect(say):
+        return _run("daily_milestones", as_of=as_of)
+    from loyalty.db.milestones import run_day  # noqa: PLC0415
+
+    return wording.milestones(run_day(as_of or clock.now(), clock.now()))
+
+
+def ask_managers(say: Say) -> None:
+    """Start the runs that ask managers about what waits; where that can't be done now, the next daily flow does it."""
+    address = prefect_api.found()
+    if address is None:
+        return
+    try:
+        approval_runs.ask_for_all(address)
+    except Unavailable as error:
+        say(f"managers are asked by the next daily run: {error}")
 
 
 def after_decision(periods: Iterable[date], say: Say) -> None:

@@ -7,6 +7,7 @@ from loyalty.rules.periods import display_period
 if TYPE_CHECKING:
     from loyalty.api.events import Drained
     from loyalty.db.expiry import Expired
+    from loyalty.db.milestones import Day
     from loyalty.db.recompute import Difference, MonthDifference
     from loyalty.messages.delivery import Delivered
 
@@ -33,6 +34,13 @@ def expired(done: "Expired") -> str:
 def backfilled(first: str, last: str, changed: int, months: int) -> str:
     """A backfill: how many of its months it closed."""
     return f"{first} to {last}: {changed} of {months} months closed" if changed else f"{first} to {last}: unchanged"
+
+
+def milestones(done: "Day") -> str:
+    """A daily run of the triggers: how many grants of each kind."""
+    given = ", ".join(f"{grants:,} {kind}" for kind, grants in done.granted.items() if grants)
+    days = f"{done.first_day} to {done.last_day}" if done.first_day != done.last_day else f"{done.last_day}"
+    return f"{days}: {given or 'nothing to give'}"
 
 
 def recomputed(found: "Difference") -> str:

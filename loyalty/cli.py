@@ -7,6 +7,7 @@ import io
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import NoReturn
 
 from loyalty.commands.failures import guarded
@@ -94,15 +95,18 @@ def _backfill(given: Namespace) -> int:
 def _expire(given: Namespace) -> int:
     from flows import runs
     from loyalty.commands.terminal import remarks_on_success, say
+
+    with remarks_on_success() as remark:
+        say(runs.expire(_in_zone(given.as_of), remark))
+    return 0
+
+
+def _in_zone(instant: datetime | None) -> datetime | None:
+    """An instant that was typed; without an offset it is the programme's own time. Raises Refused before a migrate."""
     from loyalty.db.programme import check_ready
 
     zone = check_ready()
-    as_of = given.as_of
-    if as_of is not None and as_of.tzinfo is None:
-        as_of = as_of.replace(tzinfo=zone)
-    with remarks_on_success() as remark:
-        say(runs.expire(as_of, remark))
-    return 0
+    return instant.replace(tzinfo=zone) if instant is not None and instant.tzinfo is None else instant
 
 
 def _notify(_given: Namespace) -> int:
@@ -142,6 +146,51 @@ def _member(given: Namespace) -> int:
     from loyalty.commands import members
 
     return members.show(given)
+
+
+def _triggers(given: Namespace) -> int:
+    from loyalty.commands import triggers
+
+    if given.action == "run":
+        return _run_day(given)
+    actions = {
+        "list": triggers.show,
+        "simulate": triggers.show_simulation,
+        "share": triggers.share,
+        "refer": triggers.refer,
+        "check-in": triggers.check_in,
+    }
+    return actions[given.action](given)
+
+
+def _run_day(given: Namespace) -> int:
+    from flows import runs
+    from loyalty.commands.terminal import remarks_on_success, say
+
+    with remarks_on_success() as remark:
+        say(runs.milestones(_in_zone(given.as_of), remark))
+    return 0
+
+
+def _locations(given: Namespace) -> int:
+    from loyalty.commands import locations
+
+    return {"add": locations.add, "list": locations.show, "qr": locations.draw}[given.action](given)
+
+
+def _adjust(given: Namespace) -> int:
+    from flows import runs
+    from loyalty.commands import adjustments
+    from loyalty.commands.terminal import remarks_on_success
+
+    with remarks_on_success() as remark:
+        return adjustments.adjust(given, ask_managers=lambda: runs.ask_managers(remark))
+
+
+def _adjustments(given: Namespace) -> int:
+    from loyalty.commands import adjustments
+
+    return adjustments.show(given)
 
 
 def _export(given: Namespace) -> int:
@@ -217,6 +266,10 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "reviews": _reviews,
     "approvals": _approvals,
     "member": _member,
+    "triggers": _triggers,
+    "locations": _locations,
+    "adjust": _adjust,
+    "adjustments": _adjustments,
     "export": _export,
     "report": _report,
     "verify": _verify,

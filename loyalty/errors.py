@@ -7,6 +7,7 @@ never holds an e-mail address, a phone number, a name or a password. The foreign
     ├── Refused             the state forbids it: decide something else (order of closing, a decided review)
     │   ├── NotFound        what was named is not there
     │   ├── TooFewPoints    a member has fewer points to spend than were asked for
+    │   ├── AlreadyGiven    the points of this occasion were given before
     │   └── OtherContent    the id or key was used for something else before: take a new one
     ├── Waits               it can't be done yet, and is kept until it can
     ├── BadInput            the data, the file or the rule given is wrong: mend it
@@ -37,6 +38,10 @@ class NotFound(Refused):
 
 class TooFewPoints(Refused):
     """A member has fewer points to spend than were asked for."""
+
+
+class AlreadyGiven(Refused):
+    """The points of this occasion were given before: nothing is left to do."""
 
 
 class OtherContent(Refused):

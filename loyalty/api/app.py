@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
 from loyalty.api import (
+    adjustments,
     appliers,  # noqa: F401 - that events of all kinds can be applied
     health,
     members,
@@ -20,6 +21,7 @@ from loyalty.api import (
     purchases,
     redemptions,
     refunds,
+    triggers,
     vouchers,
     webhooks,
 )
@@ -65,7 +67,8 @@ def _make() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for part in (members, purchases, refunds, redemptions, vouchers, webhooks, problems, health, metrics):
+    parts = (members, purchases, refunds, redemptions, vouchers, triggers, adjustments, webhooks)
+    for part in (*parts, problems, health, metrics):
         made.include_router(part.router)
     for kind in (problems.Problem, RequestValidationError, HTTPException, BadInput, Refused, Unavailable):
         made.add_exception_handler(kind, problems.answer)  # any other is a failure, and Front's to tell

@@ -28,6 +28,8 @@ Id = Annotated[Line, StringConstraints(max_length=200)]
 
 Source = Annotated[Line, StringConstraints(max_length=100)]
 Label = Annotated[Line, StringConstraints(max_length=200)]
+Trait = Annotated[Line, StringConstraints(max_length=500)]
+KEPT_HASHED = "Only a keyed hash is kept, by which one person who refers themselves is found."
 Currency = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
 Points = Annotated[int, Field(ge=1, le=10**15, strict=True)]
 Money = Annotated[Decimal, Field(ge=0, lt=10**15, decimal_places=4)]

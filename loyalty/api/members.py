@@ -11,12 +11,12 @@ from starlette.convertors import StringConvertor, register_url_convertor
 
 from loyalty import clock
 from loyalty.api import events, metrics
-from loyalty.api.bodies import Body, Id, Line, Told
+from loyalty.api.bodies import KEPT_HASHED, Body, Id, Line, Told, Trait
 from loyalty.api.callers import Needs
 from loyalty.api.repeats import Repeat, repeatable
 from loyalty.api.responses import PROBLEMS, response
 from loyalty.api.work import alone, answered_once, in_transaction
-from loyalty.db import enrolment
+from loyalty.db import enrolment, triggers
 from loyalty.db.api_keys import Key
 from loyalty.db.idempotency import Answer
 
@@ -50,6 +50,9 @@ class MemberFields(Body):
     language: _Name | None = Field(None, description="A language tag (BCP 47).", examples=["en"])
     email_consent: bool = Field(False, description="Whether e-mails may be sent.")
     sms_consent: bool = Field(False, description="Whether SMS may be sent.")
+    card: Trait | None = Field(None, description=f"A payment card. {KEPT_HASHED}", examples=["4111 1111 1111 1111"])
+    address: Trait | None = Field(None, description=f"A postal address. {KEPT_HASHED}", examples=["1 Main St, 12345"])
+    device: Trait | None = Field(None, description=f"The id of a device. {KEPT_HASHED}", examples=["6f1c-99"])
 
 
 class MemberSummary(Told):
@@ -136,7 +139,7 @@ def put_member(
     claimed: list[tuple[str, str]] = []
 
     def put(connection: Any) -> Answer:
-        enrolled = enrolment.put_member(connection, customer_id, given, now)
+        enrolled = triggers.put_member(connection, customer_id, given, now)
         claimed[:] = events.registered(connection, customer_id, now) if enrolled else []
         return Answer(201 if enrolled else 200, _summary(enrolment.summary(connection, customer_id, now)))
 

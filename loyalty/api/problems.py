@@ -15,7 +15,16 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Scope
 
-from loyalty.errors import BadInput, LoyaltyError, NotFound, OtherContent, Refused, TooFewPoints, Unavailable
+from loyalty.errors import (
+    AlreadyGiven,
+    BadInput,
+    LoyaltyError,
+    NotFound,
+    OtherContent,
+    Refused,
+    TooFewPoints,
+    Unavailable,
+)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
@@ -48,6 +57,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "method-not-allowed": Kind(405, "Method not allowed", "The header Allow names the methods of this address."),
         "refused": Kind(409, "Refused", "The programme's state forbids it; the detail says why."),
         "too-few-points": Kind(409, "Too few points", "The member has fewer available points than asked for."),
+        "already-given": Kind(
+            409, "Already given", "The points of this occasion were given before; there is nothing left to do."
+        ),
         "other-content": Kind(
             409, "Other content", "The same id or Idempotency-Key came before with other content: take a new one."
         ),
@@ -65,7 +77,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 
 _WRONG_METHOD = 405
-_REFUSALS = {NotFound: "not-found", OtherContent: "other-content", TooFewPoints: "too-few-points"}
+_REFUSALS = {
+    AlreadyGiven: "already-given",
+    NotFound: "not-found",
+    OtherContent: "other-content",
+    TooFewPoints: "too-few-points",
+}
 _BY_STATUS = {
     400: "malformed",
     404: "not-found",

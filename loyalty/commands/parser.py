@@ -11,7 +11,8 @@ from loyalty.errors import WrongUse
 from loyalty.rules.periods import parse_period
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?([Zz]|[+-]\d{2}:?\d{2})?)?")
-_LONGEST_NAME, _LONGEST_NOTE = 80, 500
+_LONGEST_NAME, _LONGEST_NOTE, _LONGEST_LABEL = 80, 500, 200
+TRIGGERS = ("registration", "profile", "referral", "share", "check_in", "birthday", "anniversary", "visits")
 STATES = ("open", "approved", "rejected", "lapsed", "all")
 EVENT_STATES = ("waiting", "dead", "dropped")
 
@@ -75,6 +76,7 @@ def _parser() -> Parser:
     _add_programme(commands)
     _add_month(commands)
     _add_members(commands)
+    _add_triggers(commands)
     _add_api(commands)
     _add_surroundings(commands)
     return parser
@@ -171,6 +173,44 @@ def _add_members(commands: Any) -> None:
     _command(commands, "verify", "prove the books: every check must find nothing", json=True)
 
 
+def _add_triggers(commands: Any) -> None:
+    triggers = _command(commands, "triggers", "points for more than purchases: list, simulate, run, tell")
+    actions = triggers.add_subparsers(metavar="ACTION", dest="action", required=True)
+    _command(actions, "list", "list the triggers and what each gives", json=True)
+    simulate = _command(actions, "simulate", "count what a trigger would give in a month", json=True)
+    simulate.add_argument("kind", choices=TRIGGERS, metavar="TRIGGER", help=", ".join(TRIGGERS))
+    simulate.add_argument("--period", type=parse_period, metavar="YYYY-MM", help="instead of the present month")
+    simulate.add_argument("--points", type=_whole, metavar="N", help="if it gave so many points")
+    simulate.add_argument("--rules", metavar="FILE", help="under the rules of this file")
+    day = _command(actions, "run", "give what the day brings: birthdays, anniversaries, visits, what files brought")
+    day.add_argument("--as-of", type=_instant, metavar="INSTANT", help="up to the day of that instant instead of now")
+    share = _command(actions, "share", "give a member points for sharing")
+    share.add_argument("customer_id", metavar="CUSTOMER_ID")
+    share.add_argument("channel", metavar="CHANNEL")
+    refer = _command(actions, "refer", "record that a member brought another")
+    refer.add_argument("referrer", metavar="CUSTOMER_ID", help="who referred")
+    refer.add_argument("referred", metavar="CUSTOMER_ID", help="who came")
+    check_in = _command(actions, "check-in", "check a member in with the code of a location")
+    check_in.add_argument("customer_id", metavar="CUSTOMER_ID")
+    check_in.add_argument("code", metavar="CODE")
+    locations = _command(commands, "locations", "add or list locations, draw the code that one shows")
+    actions = locations.add_subparsers(metavar="ACTION", dest="action", required=True)
+    add = _command(actions, "add", "make a location known")
+    add.add_argument("name", type=_label, metavar="NAME")
+    _command(actions, "list", "list the locations", json=True)
+    draw = _command(actions, "qr", "draw the code of a location for a day, or print its text")
+    draw.add_argument("name", metavar="NAME")
+    draw.add_argument("--day", type=_day, metavar="YYYY-MM-DD", help="instead of today")
+    draw.add_argument("--out", metavar="FILE", help="a picture: FILE.png or FILE.svg")
+    adjust = _command(commands, "adjust", "give a member points by hand, or take some (-50)", json=True)
+    adjust.add_argument("customer_id", metavar="CUSTOMER_ID")
+    adjust.add_argument("points", type=_points, metavar="POINTS")
+    adjust.add_argument("--reason", required=True, metavar="CODE", help="one of adjust_reasons of the rules")
+    adjust.add_argument("--note", type=_note, metavar="TEXT", default="", help="in your own words")
+    adjust.add_argument("--by", type=_name, required=True, metavar="NAME", help="who does it")
+    _command(commands, "adjustments", "list what was given or taken by hand", json=True)
+
+
 def _add_api(commands: Any) -> None:
     serve = _command(commands, "serve", "serve the HTTP API until stopped")
     serve.add_argument("--port", type=_port, metavar="N", help="instead of LOYALTY_API_PORT")
@@ -223,6 +263,25 @@ def _instant(text: str) -> datetime:
         pass  # no such day or hour: told below like every other word
     example = date(2026, 11, 1)
     raise WrongUse(f"an instant is an ISO 8601 date or time, such as {example} or {example}T09:00Z, not {_shown(text)}")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise WrongUse(f"a day is written as YYYY-MM-DD, not {_shown(text)}") from None
+
+
+def _points(text: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]{1,9}", text):
+        raise WrongUse(f"points are a whole number such as 50 or -50, not {_shown(text)}")
+    return int(text)
+
+
+def _label(text: str) -> str:
+    if not text.strip() or len(text) > _LONGEST_LABEL or not text.isprintable():
+        raise WrongUse(f"a name is a line of 1 to {_LONGEST_LABEL} characters")
+    return text.strip()
 
 
 def _name(text: str) -> str:

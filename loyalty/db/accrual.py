@@ -6,13 +6,13 @@ No message is queued: the customer stands at the till, and hears of the month wh
 """
 
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Row
 
-from loyalty.db import enrolment
+from loyalty.db import enrolment, referrals
 from loyalty.db.statements import run
 from loyalty.errors import BadInput, OtherContent, Refused, Waits
 
@@ -93,6 +93,16 @@ class Posted:
     repeated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Debit:
+    """A debit of one member that stands in the working table of real time: its month, its entry's cause, the policy."""
+
+    member_no: int
+    period: date
+    cause: int
+    shortfall: str
+
+
 def record_purchase(connection: Connection, purchase: Purchase, now: datetime) -> Posted:
     """Record a sale and, where the rules earn on purchase, post its points.
 
@@ -103,6 +113,7 @@ def record_purchase(connection: Connection, purchase: Purchase, now: datetime) -
     """
     check_amounts(purchase)
     told = _told(purchase)
+    referral_no = referrals.open_of(connection, purchase.customer_id)  # locks two accounts, so before all else
     answer = run(connection, "till/record_purchase", **told, at=now).one()
     if answer.state == "unknown_customer":
         enrolment.put_member(connection, purchase.customer_id, {}, now)
@@ -114,7 +125,10 @@ def record_purchase(connection: Connection, purchase: Purchase, now: datetime) -
         _refuse(answer.state)
     if answer.owes:
         pay_debts(connection, answer.member_no)
-    return _posted(purchase.transaction_id, answer, answer.balance)
+    if referral_no is None or not referrals.settle(connection, [referral_no], now):
+        return _posted(purchase.transaction_id, answer, answer.balance)
+    standing = run(connection, "till/standing", member_no=answer.member_no, at=now).one()
+    return _posted(purchase.transaction_id, answer, standing.balance)
 
 
 def record_refund(connection: Connection, refund: Refund, now: datetime) -> Posted:
@@ -135,7 +149,7 @@ def record_refund(connection: Connection, refund: Refund, now: datetime) -> Post
         pay_debts(connection, answer.member_no)
     if not answer.debit:
         return _posted(refund.transaction_id, answer, answer.balance)
-    _take(connection, answer, now)
+    take(connection, Debit(answer.member_no, answer.period, -answer.transaction_no, answer.shortfall), now)
     standing = run(connection, "till/standing", member_no=answer.member_no, at=now).one()
     return _posted(refund.transaction_id, answer, standing.balance)
 
@@ -145,24 +159,24 @@ def pay_debts(connection: Connection, member_no: int) -> None:
     run(connection, "ledger/pay_debts", first_member=member_no, stop_member=member_no + 1)
 
 
-def _take(connection: Connection, answer: Row[Any], now: datetime) -> None:
-    """Post a refund's debit: what has expired by now is recorded first, so that it can't be taken."""
-    member = {"first_member": answer.member_no, "stop_member": answer.member_no + 1}
+def take(connection: Connection, debit: Debit, now: datetime) -> None:
+    """Post a debit that stands in the working table; what has expired by now is recorded first, so that it stays."""
+    member = {"first_member": debit.member_no, "stop_member": debit.member_no + 1}
     run(connection, "ledger/expire_lots", **member, as_of=now, recorded_at=now, closing=None)
     run(
         connection,
         "ledger/take_points",
         **member,
         run_no=TILL_RUN,
-        period=answer.period,
+        period=debit.period,
         rank=1,
         as_of=now,
         recorded_at=now,
-        shortfall=answer.shortfall,
+        shortfall=debit.shortfall,
         revision=0,
     )
-    run(connection, "ledger/settle_cause", **member, period=answer.period, cause=-answer.transaction_no)
-    run(connection, "till/clear_debit", member_no=answer.member_no)
+    run(connection, "ledger/settle_cause", **member, period=debit.period, cause=debit.cause)
+    run(connection, "till/clear_debit", member_no=debit.member_no)
 
 
 def check_amounts(purchase: Purchase) -> None:

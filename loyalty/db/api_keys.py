@@ -25,6 +25,8 @@ SCOPES = MappingProxyType(
         "purchases": "record purchases and refunds",
         "redemptions": "quote, hold, commit and cancel redemptions",
         "vouchers": "validate, hold, redeem and release vouchers",
+        "triggers": "record shares, check-ins and referrals",
+        "adjustments": "adjust points by hand",
         "hooks": "subscribe to changes",
     }
 )

@@ -33,6 +33,7 @@ _EFFECTS: dict[Kind, str] = {
     "tier_upgrades": "loyalty.db.reviews:decide_batch",
     "rules": "loyalty.db.rules_changes:apply_change",
     "recompute": "loyalty.db.recompute:post",
+    "adjustment": "loyalty.db.adjustments:post_approved",
 }
 """What follows from a decision. That of upgrades is `(connection, approval_no, decision) -> Effect` and hears of a
 rejection too; the others are `(connection, approval_no, by, now) -> str`, called when one is approved; they say in

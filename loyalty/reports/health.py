@@ -28,6 +28,19 @@ MESSAGES = {
     "tier_at_risk": "Tier at risk (e-mail)",
     "tier_changed_down": "Tier changed down (e-mail)",
 }
+GIVEN = {
+    "adjust": "By hand",
+    "registration": "Registration",
+    "profile": "Profile completed",
+    "referral": "Referrals",
+    "share": "Shares",
+    "check_in": "Check-ins",
+    "birthday": "Birthdays",
+    "anniversary": "Anniversaries",
+    "visits": "Visits",
+    "campaign": "Campaigns",
+    "bonus": "Other",
+}
 GIFT_STATES = ("open", "picked", "shipped", "delivered", "cancelled")
 
 
@@ -46,6 +59,7 @@ def page(report: Health) -> Page:
         headlines=_headlines(report),
         sections=(
             _roll_forward(report),
+            *_given(report),
             _months(report),
             _migration(report),
             _tiers(report),
@@ -124,6 +138,40 @@ def _proof(points: Points) -> Text:
         return Text("The opening is not the closing of the month before. Run `loyalty verify`.", warning=True)
     carried = ", and the opening is the closing of the month before" if points["carried"] else ""
     return Text(f"✓ Opening + earned {MINUS} redeemed {MINUS} expired + adjusted = closing{carried}.")
+
+
+def _given(report: Health) -> tuple[Section, ...]:
+    """What was given for more than purchases; no section where nothing was, or where the report is older than that."""
+    given = report.get("given", [])
+    if not given:
+        return ()
+    rows = tuple(
+        (
+            GIVEN[each["kind"]],
+            whole(each["members"]),
+            whole(each["times"]),
+            signed(each["given"]),
+            signed(-each["taken"]),
+        )
+        for each in given
+    )
+    sums = [sum(each[column] for each in given) for column in ("times", "given", "taken")]
+    total = ("All", "", whole(sums[0]), signed(sums[1]), signed(-sums[2]))
+    about = "They are part of what the roll-forward calls adjusted."
+    return (
+        Section(
+            "Points for more than purchases",
+            (
+                Text(about),
+                Table(
+                    "Points given and taken, by what for",
+                    ("", "Members", "Times", "Given", "Taken"),
+                    (*rows, total),
+                    total=True,
+                ),
+            ),
+        ),
+    )
 
 
 def _months(report: Health) -> Section:

@@ -72,6 +72,16 @@ class Vouchers(TypedDict):
     amount: int
 
 
+class Given(TypedDict):
+    """Points of one kind of entry that are for anything but a purchase, given and taken, to how many, how often."""
+
+    kind: str
+    members: int
+    times: int
+    given: int
+    taken: int
+
+
 class Month(TypedDict):
     """What later reports show of a period."""
 
@@ -89,6 +99,7 @@ class Health(TypedDict):
     programme: Programme
     summary: Month
     points: Points
+    given: list[Given]
     members: Members
     moves: Moves
     approvals: Approvals
@@ -122,6 +133,7 @@ def numbers(connection: Connection, period: date) -> Health:
         "programme": rules,
         "summary": summary,
         "points": points,
+        "given": _given(connection, period),
         "members": {
             "enrolled": sum(enrolled.values()),
             "stated": total(totals, "members"),
@@ -205,6 +217,13 @@ def _reviews(connection: Connection, tiers: list[Tier], period: date) -> tuple[d
         if len(theirs):
             states[tier.name] = dict(zip(theirs["state"], theirs["reviews"], strict=True))
     return states, total(table, "later")
+
+
+def _given(connection: Connection, period: date) -> list[Given]:
+    return [
+        {"kind": row.kind, "members": row.members, "times": row.times, "given": row.given, "taken": row.taken}
+        for row in run(connection, "reports/points_given", period=period)
+    ]
 
 
 def _vouchers(connection: Connection, tiers: list[Tier], period: date) -> list[Vouchers]:

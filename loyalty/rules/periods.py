@@ -53,7 +53,7 @@ def months_between(first: date, last: date) -> list[date]:
 
 def period_bounds(period: date, zone: tzinfo) -> tuple[datetime, datetime]:
     """Give the period's start and its end, which is no longer part of it, as instants in UTC."""
-    return _local_midnight(period, zone), _local_midnight(following(period), zone)
+    return day_starts_at(period, zone), day_starts_at(following(period), zone)
 
 
 def period_of(instant: datetime, zone: tzinfo) -> date:
@@ -66,6 +66,6 @@ def last_whole_month(now: datetime, zone: tzinfo) -> date:
     return previous(period_of(now, zone))
 
 
-def _local_midnight(day: date, zone: tzinfo) -> datetime:
-    """Give the first instant of a day: of a midnight that comes twice the first, and where none comes what follows."""
+def day_starts_at(day: date, zone: tzinfo) -> datetime:
+    """Give a day's first instant, in UTC: of a midnight that comes twice the first, where none comes what follows."""
     return datetime.combine(day, time(), zone).astimezone(UTC)

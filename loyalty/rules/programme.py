@@ -17,6 +17,7 @@ from loyalty.rules.money import MINOR_DIGITS, decimals
 
 MOST_TIERS = 20
 HANDLE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"  # how people are named: never by an e-mail address
+LABEL = r"[a-z][a-z0-9_]{0,29}"  # reason codes, channels
 MOST_POINTS = 1_000_000_000
 MOST_MONEY = 1_000_000
 
@@ -28,6 +29,7 @@ Qualify = Literal["trailing_12_months", "lifetime", "period"]
 Downgrade = Literal["one_step", "never"]
 Overdue = Literal["lapse", "escalate"]
 Flag = Annotated[bool, Switch()]
+_Bonus = Annotated[int, Whole(0, 1_000_000)]
 
 
 class Tier(BaseModel):
@@ -167,8 +169,51 @@ class Programme(BaseModel):
     """Most points of a manual adjustment that needs no second person."""
     enrolment: Annotated[Enrolment, Choice(get_args(Enrolment))] = "first_purchase"
     """What enrols a customer of whom a till tells: the first purchase, or a registration, for which purchases wait."""
+    adjust_reasons: Annotated[tuple[str, ...], Words("reason codes of small letters, digits and _", LABEL, 1, 50)] = (
+        "goodwill",
+        "complaint",
+        "missing_points",
+        "mistake",
+        "other",
+    )
+    """Reason codes of manual adjustments."""
     claim_days: Annotated[int, Whole(0, 3660)] = 30
     """Days after a purchase in which its customer may register to have its points. Files enrol at once."""
+
+    registration_points: _Bonus = 0
+    """Points for registering, once. 0 is off, here and below."""
+    profile_points: _Bonus = 0
+    """Points for a complete profile (e-mail, phone, birthday and both names), once."""
+    referral_points: _Bonus = 0
+    """Points for referring somebody who then buys."""
+    referred_points: _Bonus = 0
+    """Points for whoever was referred, at the first purchase after it."""
+    referral_year_max: Annotated[int | None, Whole(1, 100_000, word="off")] = 10
+    """Most referrals of a calendar year that one member is given points for."""
+    share_points: _Bonus = 0
+    """Points for sharing on a channel: once a day and channel."""
+    share_channels: Annotated[tuple[str, ...], Words("channels of small letters, digits and _", LABEL, 1, 20)] = (
+        "facebook",
+        "instagram",
+        "tiktok",
+        "whatsapp",
+        "x",
+    )
+    """Channels that members are given points for sharing on."""
+    check_in_points: _Bonus = 0
+    """Points for checking in with the code of a location: once a day and location."""
+    check_in_grace_minutes: Annotated[int, Whole(0, 720)] = 60
+    """Minutes after its day for which a location's code is still good."""
+    birthday_points: _Bonus = 0
+    """Points for a birthday, once a year; one on 29 February falls on the 28th in a common year."""
+    anniversary_points: _Bonus = 0
+    """Points for each anniversary of the day on which a member joined."""
+    visit_points: _Bonus = 0
+    """Points for every so many visits: days on which a member bought, from the month on that this rule begins."""
+    visits_each: Annotated[int, Whole(1, 10_000)] = 10
+    """How many visits that takes."""
+    milestone_days: Annotated[int, Whole(0, 366)] = 7
+    """Days back for which a late daily run makes up: birthdays, anniversaries, registrations."""
 
     sms_from: Annotated[time, TimeOfDay()] = time(8)
     """No text message is sent before this, in the member's own zone."""

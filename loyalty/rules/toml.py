@@ -35,6 +35,7 @@ _HEADINGS = {
     "review_above_points": "Reviews of upgrades",
     "reward_again_months": "Rewards and vouchers",
     "redemption_minimum": "Redemptions, adjustments, claims",
+    "registration_points": "Points for more than purchases",
     "sms_from": "Quiet hours",
     "tiers": "The ladder",
 }

@@ -9,7 +9,7 @@ from (
         sum(e.points)::bigint as points
     from loyalty.entries as e
     where e.period = :period and e.member_no >= :first_member and e.member_no < :stop_member and e.cause = :cause
-        and e.kind in ('earn', 'take_back', 'expiry_reversed', 'write_off')
+        and (e.kind in ('earn', 'take_back', 'expiry_reversed', 'write_off') or (e.kind = 'adjust' and e.points < 0))
     group by e.member_no
 ) as p
 where a.member_no = p.member_no and a.member_no >= :first_member and a.member_no < :stop_member

@@ -1,7 +1,7 @@
 -- does:   posts the debits of one rank of a run (a member's ranks in turn) and takes them from the lots: the sale's own lot first, also
 --         what it had expired (given back by an entry of its own), then pending lots, the youngest first, then the available ones, the
 --         soonest to expire first, those of later months last; what is not there is owed, or written off where the rules say so. With a
---         revision it is the debit of a recompute, of the month that stands as the sales' period; real time's own has its cause
+--         revision it is the debit of a recompute, of the month that stands as the sales' period; real time's own has its cause, and one by hand its kind
 -- again:  the entries' key refuses a second posting; done in one transaction with the statement that ends the member's close
 -- params: run_no bigint, period date, first_member bigint, stop_member bigint, rank integer, as_of timestamptz, recorded_at timestamptz, shortfall text, revision integer
 with debits as (
@@ -9,11 +9,11 @@ with debits as (
         w.member_no,
         w.sale_period,
         -w.points as points,
-        case
+        coalesce(w.kind, case
             when :revision > 0 then 'correction'
             when w.sale_period < :period then 'take_back'
             else 'earn'
-        end::loyalty.entry_kind as kind,
+        end::loyalty.entry_kind) as kind,
         coalesce(w.cause, case
             when w.sale_period < :period
                 then (extract(year from w.sale_period) * 100 + extract(month from w.sale_period))::bigint

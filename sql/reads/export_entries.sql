@@ -16,6 +16,7 @@ select
     replace(to_char(e.recorded_at at time zone 'UTC', i.written), '.000000', '') as recorded_at,
     to_char(e.period, 'YYYY-MM') as period,
     case
+        when e.cause > 1000000000000000 and e.kind in ('expiry_reversed', 'write_off') then 'adjustment'
         when e.kind = 'correction' or (e.kind in ('expiry_reversed', 'write_off') and e.cause >= 1990010000) then 'recompute'
         when e.kind in ('earn', 'take_back', 'expiry_reversed', 'write_off') and e.cause < 0 then 'till'
         when e.kind in ('earn', 'take_back', 'expiry_reversed', 'write_off') then 'close'
@@ -27,6 +28,8 @@ select
     end as source,
     coalesce(e.reference, case
         when e.kind = 'expire' then to_char(coalesce(origin.period, gone.period), 'YYYY-MM')
+        when e.cause > 1000000000000000 and e.kind in ('adjust', 'write_off')
+            then (e.cause - 1000000000000000)::text  -- the adjustment's number
         when e.kind in ('correction', 'expiry_reversed', 'write_off') and e.cause >= 1990010000
             then to_char(e.cause / 10000, 'FM0000"-"00')  -- a month and the revision of it
         when e.kind in ('earn', 'take_back', 'expiry_reversed', 'write_off') and e.cause < 0 then (
@@ -38,7 +41,10 @@ select
         when e.kind in ('earn', 'expiry_reversed', 'write_off') then to_char(e.period, 'YYYY-MM')
     end) as reference,
     replace(to_char(credited.expires_at at time zone 'UTC', i.written), '.000000', '') as expires_at,
-    nullif(e.reason, '') as reason
+    coalesce(nullif(e.reason, ''), case
+        when e.kind = 'adjust'
+            then (select j.reason from loyalty.adjustments as j where j.adjustment_no = e.cause - 1000000000000000)
+    end) as reason
 from loyalty.entries as e
 cross join instants as i
 inner join loyalty.members as m on e.member_no = m.member_no

@@ -91,6 +91,7 @@ create table rules_versions (
     redemption_day_max bigint,
     point_value numeric not null,
     hold_minutes integer not null,
+    adjust_alone_max bigint not null,
     enrolment text not null check (enrolment in ('first_purchase', 'registration')),
     claim_days integer not null check (claim_days >= 0)
 );

@@ -6,8 +6,8 @@ create function loyalty.lock_event(source text, event_id text) returns void lang
 $$;
 
 -- Keeps a purchase as it came and records it, with the answer to whoever asks; also the points posted. Nothing is written unless the
--- state is recorded: where it isn't (the event is known, a refund waits for it, the customer is new or owes points, it can't be
--- recorded), it takes more statements than one, or a refusal. Again: the keys of inbox and transactions refuse a second one.
+-- state is recorded: where it isn't (the event is known, a refund waits for it, the customer is new, owes points or was referred, it
+-- can't be recorded), it takes more statements than one, or a refusal. Again: the keys of inbox and transactions refuse a second one.
 create function loyalty.take_purchase(told loyalty.told_transaction, digest bytea, body bytea, at timestamptz)
 returns table (state text, answer text, points bigint) language plpgsql as $$
 declare
@@ -22,6 +22,10 @@ begin
     ) or exists (
         select from loyalty.members as m
         inner join loyalty.debts as d on m.member_no = d.member_no
+        where m.customer_id = told.customer_id
+    ) or exists (
+        select from loyalty.members as m
+        inner join loyalty.referrals as r on m.member_no = r.referred_no and r.state = 'open'
         where m.customer_id = told.customer_id
     ) then
         return;

@@ -1,6 +1,6 @@
 """`make bench`: close and month 13 at several sizes, the import, the till, one JSON line each; `--write` keeps them.
 
-    python -m tests.bench.run [--sizes 10000,100000,1000000] [--runs 3] [--only close|month13|import|till]
+    python -m tests.bench.run [--sizes 10000,100000,1000000] [--runs 3] [--only close|month13|import|till|milestones]
         [--pgledger FOLDER] [--write [FILE]]
 
 The lines of single measurements go to stderr as they come, the summaries to stdout.
@@ -17,9 +17,10 @@ from pathlib import Path
 from tests.bench import notes, till
 from tests.bench.close import Measured, close, month_13
 from tests.bench.imports import imports
+from tests.bench.milestones import milestones
 from tests.bench.server import ROOT, Server, prefect, server
 
-BENCHMARKS = ("close", "month13", "import", "till")
+BENCHMARKS = ("close", "month13", "import", "till", "milestones")
 
 
 def main() -> None:
@@ -56,6 +57,8 @@ def _measure(on: Server, stack: ExitStack, given: argparse.Namespace) -> Iterato
         yield from month_13(on, api, members, given.runs)
     if "import" in wanted:
         yield from imports(on, given.sizes[-1], given.runs)
+    if "milestones" in wanted:
+        yield from milestones(on, given.sizes[-1], given.runs)
     if "till" in wanted:
         yield from _tills(on, given)
 

@@ -158,7 +158,7 @@ def _minor(tier: Tier, programme: Programme) -> int:
 
 
 def test_every_key_that_a_month_needs_is_a_column(books: Connection) -> None:
-    """The columns are the keys, apart from those that only the tills and the outbox read, from the text."""
+    """The columns are the keys, apart from those that only Python reads, from the text."""
     columns = set(
         books.execute(
             text(
@@ -170,13 +170,27 @@ def test_every_key_that_a_month_needs_is_a_column(books: Connection) -> None:
 
     assert columns - {"version", "starts_at", "minor_digits"} == parameters("rules/add_version").keys()
     assert Programme.model_fields.keys() - columns == {
-        "adjust_alone_max",
+        "adjust_reasons",
+        "anniversary_points",
+        "birthday_points",
         "change_rules_alone",
+        "check_in_grace_minutes",
+        "check_in_points",
+        "milestone_days",
+        "profile_points",
+        "referral_points",
+        "referral_year_max",
+        "referred_points",
+        "registration_points",
         "review_code",
         "review_reminder_days",
+        "share_channels",
+        "share_points",
         "sms_from",
         "sms_until",
         "tiers",
+        "visit_points",
+        "visits_each",
         "window",
     }
 
