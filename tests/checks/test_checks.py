@@ -17,6 +17,10 @@ FAULTS: dict[str, tuple[str, int]] = {
         f"update accounts set closing_balance = closing_balance + 1 where {ANN}",
         1,
     ),
+    "adjustments_have_their_entries": (
+        f"{_INTO_ENTRIES} select '2026-06-01', a.member_no, 'adjust', 7, 5, now(), now() from {_ANNS}",
+        1,
+    ),
     "approved_reviews_moved_the_member": ("delete from tier_history where review_no is not null", 1),
     "balances_are_the_sums_of_entries": (f"update accounts set balance = balance + 1 where {ANN}", 1),
     "balances_are_what_lots_hold_less_debts": (
@@ -56,6 +60,10 @@ FAULTS: dict[str, tuple[str, int]] = {
     ),
     "exact_windows_add_up": (f"update accounts set exact_before_window = 1 where {ANN}", 1),
     "expired_points_have_their_entries": (f"update lots set expired = expired + 1 where expired = 10 and {ANN}", 1),
+    "grants_have_their_entries": (
+        f"{_INTO_ENTRIES} select '2026-06-01', a.member_no, 'birthday', 7, 5, now(), now() from {_ANNS}",
+        1,
+    ),
     "lots_are_their_credits": (f"update lots set period = '2026-04-01' where points = 130 and {CYD}", 1),
     "lots_are_used_expired_or_left": (f"update lot_uses set points = points + 1 where {ANN}", 1),
     "moves_are_stated_or_approved": (f"update tier_history set tier_no = 1 where {CYD}", 2),
@@ -82,6 +90,13 @@ FAULTS: dict[str, tuple[str, int]] = {
         (
             "insert into redemptions (member_no, period, entry_id, points, worth, purpose, state, asked_at, held_until)"
             " values (1, '2026-04-01', 0, 5, 5, 'money_off', 'held', '2026-04-02', '2026-04-02')"
+        ),
+        1,
+    ),
+    "referrals_are_paid_to_both_sides": (
+        (
+            "insert into referrals (referrer_no, referred_no, made_at, year, referrer_points, referred_points, state,"
+            " referrer_paid, settled_at) values (1, 2, '2026-04-01', 2026, 50, 25, 'paid', true, '2026-04-02')"
         ),
         1,
     ),
