@@ -160,8 +160,11 @@ create table loyalty.members (
     email_consent boolean not null default false,
     sms_consent boolean not null default false,
     enrolled_at timestamptz not null,
-    erased_at timestamptz
+    erased_at timestamptz,
+    merged_into bigint
 );
+
+comment on column loyalty.members.merged_into is 'the member that this one is merged into: whatever comes under this customer_id is that member''s';
 
 -- What the books know of a member: the balance, the tier now held, and the state in which the last close left the member.
 -- Rows are updated by every close, so half of each page is kept free for updates in place. A check holds each to its member: a
@@ -323,10 +326,13 @@ create table loyalty.import_members (
     language text,
     email_consent boolean,
     sms_consent boolean,
+    phone_number text,
     later boolean not null default false,
     unchanged boolean not null default false,
     reason text
 );
+
+comment on column loyalty.import_members.phone_number is 'phone as E.164, where it isn''t written so: the product fills it in';
 
 create table loyalty.import_rates (
     line bigint not null,
@@ -1689,6 +1695,13 @@ begin
     return points;
 end $$;
 
+-- Whether a customer_id is a member's, also by way of a merge.
+create function loyalty.is_called(member loyalty.members, wanted text) returns boolean language sql stable as $$
+    select member.customer_id = wanted or exists (
+        select from loyalty.members as o where o.customer_id = wanted and o.merged_into = member.member_no
+    )
+$$;
+
 -- What was answered when a transaction was recorded, told again: what was posted for it, and how the member stands now.
 create function loyalty.told_again(told loyalty.told_transaction, source smallint, at timestamptz) returns loyalty.till_answer
 language sql stable as $$
@@ -1700,7 +1713,7 @@ language sql stable as $$
                 case when told.original_transaction_id is null then coalesce(told.currency, v.currency) else t.currency end,
                 told.original_transaction_id
             )
-            and (told.customer_id is null or told.customer_id = m.customer_id)
+            and (told.customer_id is null or loyalty.is_called(m, told.customer_id))
             and (told.occurred_at is null or told.occurred_at = t.occurred_at)
             and (t.tax, t.shipping, t.tip, t.fee, t.gift_card, t.paid_with_points, t.discount, t.channel, t.location)
             is not distinct from (
@@ -1852,6 +1865,19 @@ begin
     return posted;
 end $$;
 
+-- Since when a member, whose account the caller has just locked, is erased; null for one who is not. One who was merged into another
+-- while the lock was waited for makes the caller begin again.
+create function loyalty.erased_while_waiting(member bigint) returns timestamptz language plpgsql as $$
+declare
+    found_now record;
+begin
+    select m.erased_at, m.merged_into into found_now from loyalty.members as m where m.member_no = member;
+    if found_now.merged_into is not null then
+        raise exception 'the member has just been merged into another' using errcode = 'serialization_failure';
+    end if;
+    return found_now.erased_at;
+end $$;
+
 -- Records a sale and, where the rules of its month earn on purchase, posts its points. A customer who is not known is to be enrolled
 -- first. Nothing is written unless the state is recorded. Again: the key of transactions refuses a second one.
 create function loyalty.record_purchase(told loyalty.told_transaction, recorded_at timestamptz) returns loyalty.till_answer
@@ -1869,7 +1895,7 @@ begin
     if answer.state is not null then
         return answer;
     end if;
-    select m.member_no, m.erased_at into answer.member_no, erased
+    select coalesce(m.merged_into, m.member_no) into answer.member_no
     from loyalty.members as m where m.customer_id = told.customer_id;
     if not found then
         answer.state := 'unknown_customer';
@@ -1877,6 +1903,7 @@ begin
     end if;
     source := loyalty.source_number(told.source);
     select a.* into account from loyalty.accounts as a where a.member_no = answer.member_no for update;
+    erased := loyalty.erased_while_waiting(answer.member_no);
     if exists (
         select from loyalty.transaction_keys as k where k.source_no = source and k.transaction_id = told.transaction_id
     ) then
@@ -1965,7 +1992,8 @@ begin
     answer.state := case
         when sale.kind <> 'sale' then 'not_a_sale'
         when sale.erased_at is not null then 'erased'
-        when told.customer_id <> sale.customer_id then 'other_customer'
+        when told.customer_id <> sale.customer_id
+            and loyalty.member_called(told.customer_id) is distinct from answer.member_no then 'other_customer'
         when told.currency <> sale.currency then 'other_currency'
         when amount is null then 'too_fine'
         when amount > sale.amount - (
@@ -2177,13 +2205,17 @@ declare
     month date;
     entry bigint;
 begin
-    select m.member_no into answer.member_no
+    select coalesce(m.merged_into, m.member_no) into answer.member_no
     from loyalty.members as m where m.customer_id = customer and m.erased_at is null;
     if not found then
         answer.state := 'unknown_customer';
         return answer;
     end if;
     select a.balance into answer.balance from loyalty.accounts as a where a.member_no = answer.member_no for update;
+    if loyalty.erased_while_waiting(answer.member_no) is not null then
+        answer.state := 'unknown_customer';
+        return answer;
+    end if;
     select v.* into rules from loyalty.rules_at(at) as v;
     answer.state := loyalty.redemption_refused(rules, wanted, loyalty.left_today(rules, answer.member_no, at));
     if answer.state is not null then
@@ -2388,7 +2420,7 @@ begin
         where i.source = told.source and i.waits_for = told.transaction_id and i.state = 'waiting'
     ) or exists (
         select from loyalty.members as m
-        inner join loyalty.debts as d on m.member_no = d.member_no
+        inner join loyalty.debts as d on d.member_no = coalesce(m.merged_into, m.member_no)
         where m.customer_id = told.customer_id
     ) then
         return;
@@ -2486,3 +2518,62 @@ begin
     select count(*) into posted from entered;
     return posted;
 end $$;
+-- By what a member is known beside the customer_id, and who was erased.
+
+-- Platform ids belong to one member. An e-mail address or a telephone number may be several members': it then identifies nobody, and
+-- the members are suggested for a merge.
+create table loyalty.identifiers (
+    kind text not null check (kind in ('platform', 'email', 'phone')),
+    platform text not null default '' check ((platform <> '') = (kind = 'platform') and length(platform) <= 80),
+    value text not null check (length(value) between 1 and 320),
+    member_no bigint not null,
+    primary key (kind, platform, value, member_no)
+);
+
+comment on column loyalty.identifiers.value is 'the platform''s id; the address in small letters; the number as E.164';
+
+create unique index identifiers_of_platforms on loyalty.identifiers (platform, value) where kind = 'platform';
+create index identifiers_of_member on loyalty.identifiers (member_no);
+
+create index members_merged on loyalty.members (merged_into) where merged_into is not null;
+
+-- An e-mail address as it is compared: case is folded, nothing else. Null for none.
+create function loyalty.folded_email(email text) returns text language sql immutable parallel safe as $$
+    select lower(btrim(email))
+$$;
+
+-- Whether a telephone number is written as E.164 already, beyond doubt: a 0 among its first digits may be one to be dialled only.
+create function loyalty.is_e164(phone text) returns boolean language sql immutable parallel safe as $$
+    select phone collate "C" ~ '^[+][1-9]{4}[0-9]{4,11}$'
+$$;
+
+-- The number of the member that a customer_id leads to, also by way of a merge; null if there is none, or an erased one.
+create function loyalty.member_called(wanted text) returns bigint language sql stable as $$
+    select coalesce(m.merged_into, m.member_no) from loyalty.members as m
+    where m.customer_id = wanted and m.erased_at is null
+$$;
+
+-- Who was erased, by a keyed hash of each identifier: a late event is recognised, and the hash tells nothing without the key. The key
+-- is drawn from the server's cryptographic source with the first erasure.
+create table loyalty.erasure_key (
+    only_one boolean primary key default true check (only_one),
+    secret bytea not null default uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+);
+
+create table loyalty.erased_identifiers (
+    digest bytea primary key check (length(digest) = 32),
+    member_no bigint not null
+);
+
+create index erased_identifiers_of_member on loyalty.erased_identifiers (member_no);
+
+create function loyalty.erased_digest(kind text, platform text, value text) returns bytea language sql stable as $$
+    select sha256(k.secret || sha256(k.secret || convert_to(kind || ' ' || platform || ' ' || value, 'UTF8')))
+    from loyalty.erasure_key as k
+$$;
+
+create function loyalty.is_erased(kind text, platform text, value text) returns boolean language sql stable as $$
+    select exists (
+        select from loyalty.erased_identifiers as e where e.digest = loyalty.erased_digest(kind, platform, value)
+    )
+$$;
