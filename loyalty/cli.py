@@ -144,6 +144,18 @@ def _member(given: Namespace) -> int:
     return members.show(given)
 
 
+def _members(given: Namespace) -> int:
+    from loyalty.commands import identity
+
+    return {"find": identity.find, "suggestions": identity.suggest, "export": identity.export}[given.action](given)
+
+
+def _erase(given: Namespace) -> int:
+    from loyalty.commands import identity
+
+    return identity.erase(given)
+
+
 def _export(given: Namespace) -> int:
     from loyalty.commands import exports
 
@@ -217,6 +229,8 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "reviews": _reviews,
     "approvals": _approvals,
     "member": _member,
+    "members": _members,
+    "erase": _erase,
     "export": _export,
     "report": _report,
     "verify": _verify,

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from loyalty.api import (
     appliers,  # noqa: F401 - that events of all kinds can be applied
     health,
+    identity,
     members,
     metrics,
     problems,
@@ -62,7 +63,7 @@ def _make() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for part in (members, purchases, refunds, redemptions, vouchers, webhooks, problems, health, metrics):
+    for part in (identity, members, purchases, refunds, redemptions, vouchers, webhooks, problems, health, metrics):
         made.include_router(part.router)
     for kind in (problems.Problem, RequestValidationError, HTTPException, BadInput, Refused, Unavailable):
         made.add_exception_handler(kind, problems.answer)  # any other is a failure, and Front's to tell

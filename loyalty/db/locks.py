@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
 
-MERGING = 7_031_004
+MERGING = 7_031_015
 """Held alone by a merge of members, shared by what records many transactions at once."""
 
 
