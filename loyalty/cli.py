@@ -150,6 +150,12 @@ def _members(given: Namespace) -> int:
     return {"find": identity.find, "suggestions": identity.suggest, "export": identity.export}[given.action](given)
 
 
+def _merge(given: Namespace) -> int:
+    from loyalty.commands import identity
+
+    return {"merge": identity.merge, "unmerge": identity.unmerge}[given.command](given)
+
+
 def _erase(given: Namespace) -> int:
     from loyalty.commands import identity
 
@@ -230,6 +236,8 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "approvals": _approvals,
     "member": _member,
     "members": _members,
+    "merge": _merge,
+    "unmerge": _merge,
     "erase": _erase,
     "export": _export,
     "report": _report,

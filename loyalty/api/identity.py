@@ -11,12 +11,14 @@ from loyalty import clock
 from loyalty.api.bodies import Body, Id, Line, Told
 from loyalty.api.callers import Needs
 from loyalty.api.members import CustomerId
+from loyalty.api.repeats import Repeat, repeatable
 from loyalty.api.responses import PROBLEMS, as_json, response
-from loyalty.api.work import in_transaction
-from loyalty.db import identity, personal_data
+from loyalty.api.work import answered_once, in_transaction
+from loyalty.db import identity, merges, personal_data
 from loyalty.db.api_keys import Key
 from loyalty.db.idempotency import Answer
 from loyalty.db.identity import PlatformId
+from loyalty.db.merges import Merged
 from loyalty.errors import NotFound
 from loyalty.messages import erasure
 
@@ -26,6 +28,7 @@ _Phone = Annotated[Line, StringConstraints(max_length=40)]
 _Platform = Annotated[Line, StringConstraints(max_length=80)]
 Reader = Annotated[Key, Depends(Needs("members:read"))]
 Exporter = Annotated[Key, Depends(Needs("members:export"))]
+Merger = Annotated[Key, Depends(Needs("members:merge"))]
 Eraser = Annotated[Key, Depends(Needs("members:erase"))]
 
 
@@ -57,6 +60,23 @@ class ErasedMember(Told):
 
     member_nos: list[int] = Field(description="The member, and all who were merged into it.", examples=[[1]])
     points_forfeited: int = Field(examples=[120])
+
+
+class Merging(Body):
+    """Who is merged into the member."""
+
+    merge: Id = Field(description="The customer_id of the one merged into it.", examples=["C2"])
+
+
+class MergeTold(Told):
+    """What a merge, or undoing it, did."""
+
+    merge_no: int = Field(examples=[1])
+    kept_no: int = Field(description="The member who stays, by number.", examples=[1])
+    lost_no: int = Field(description="The one merged into it.", examples=[2])
+    points: int = Field(description="Points that went over; below zero, they were owed.", examples=[120])
+    appeared: int = Field(description="Points that two fractions give together and not apart.", examples=[1])
+    transactions: int = Field(description="Transactions that went over.", examples=[12])
 
 
 @router.post("/lookup", response_model=FoundMember, summary="A member found by any identifier")
@@ -94,3 +114,32 @@ def erase_member(customer_id: CustomerId, caller: Eraser) -> Response:
     done = erasure.erase(customer_id, f"key {caller.key_no}", clock.now())
     told = ErasedMember(member_nos=list(done.members), points_forfeited=done.points)
     return response(Answer(200, json.dumps(told.model_dump())))
+
+
+@router.post("/{customer_id:path}/merge", response_model=MergeTold, summary="Another member merged into this one")
+def merge_member(
+    customer_id: CustomerId, asked: Merging, caller: Merger, repeat: Annotated[Repeat, Depends(repeatable)]
+) -> Response:
+    """Merge another member into this one: points with their dates, transactions, identifiers, the higher tier."""
+    by, now = f"key {caller.key_no}", clock.now()
+
+    def work(connection: Connection) -> Answer:
+        return _merge_told(merges.merge(connection, customer_id, asked.merge, by, now))
+
+    return response(answered_once(repeat.of(caller), work))
+
+
+@router.post("/{customer_id:path}/unmerge", response_model=MergeTold, summary="A merge of this member undone")
+def unmerge_member(customer_id: CustomerId, caller: Merger, repeat: Annotated[Repeat, Depends(repeatable)]) -> Response:
+    """Undo the merge of this member, the one that was merged into another."""
+    by, now = f"key {caller.key_no}", clock.now()
+
+    def work(connection: Connection) -> Answer:
+        return _merge_told(merges.unmerge(connection, customer_id, by, now))
+
+    return response(answered_once(repeat.of(caller), work))
+
+
+def _merge_told(done: Merged) -> Answer:
+    told = MergeTold(**{name: getattr(done, name) for name in MergeTold.model_fields})
+    return Answer(200, told.model_dump_json())

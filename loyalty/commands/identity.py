@@ -5,9 +5,10 @@ from argparse import Namespace
 
 from loyalty import clock
 from loyalty.commands.terminal import say, say_json, table
-from loyalty.db import identity, personal_data
+from loyalty.db import identity, merges, personal_data
 from loyalty.db.engine import transaction
 from loyalty.db.identity import PlatformId
+from loyalty.db.merges import Merged
 from loyalty.db.programme import check_ready
 from loyalty.errors import NotFound
 from loyalty.messages import erasure
@@ -60,3 +61,26 @@ def erase(given: Namespace) -> int:
     numbers = ", ".join(f"erased-{member}" for member in done.members)
     say(f"erased: {numbers}; {done.points:,} points forfeited, {len(done.files):,} messages stopped or removed")
     return 0
+
+
+def merge(given: Namespace) -> int:
+    """Merge one member into another."""
+    check_ready()
+    with transaction() as connection:
+        done = merges.merge(connection, given.keep, given.lose, given.by, clock.now())
+    say(f"merge {done.merge_no}: member {done.lost_no} is merged into member {done.kept_no}", _moved(done))
+    return 0
+
+
+def unmerge(given: Namespace) -> int:
+    """Undo a merge."""
+    check_ready()
+    with transaction() as connection:
+        done = merges.unmerge(connection, given.lose, given.by, clock.now())
+    say(f"merge {done.merge_no} is undone: member {done.lost_no} is one again", _moved(done))
+    return 0
+
+
+def _moved(done: Merged) -> str:
+    beside = f", {done.appeared:+} by adding the exact sums" if done.appeared else ""
+    return f"  {done.points:,} points and {done.transactions:,} transactions went over{beside}"

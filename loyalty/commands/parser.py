@@ -191,6 +191,13 @@ def _add_identity(commands: Any) -> None:
     _command(actions, "suggestions", "list pairs of members who may be one person", json=True)
     export = _command(actions, "export", "print all that is held on a person, as JSON")
     export.add_argument("customer_id", metavar="CUSTOMER_ID")
+    merge = _command(commands, "merge", "merge a member into another: points, transactions, identifiers")
+    merge.add_argument("keep", metavar="KEEP", help="customer_id of the member who stays")
+    merge.add_argument("lose", metavar="LOSE", help="customer_id of the one merged into it")
+    unmerge = _command(commands, "unmerge", "undo a merge")
+    unmerge.add_argument("lose", metavar="LOSE", help="customer_id of the member who was merged into another")
+    for each in (merge, unmerge):
+        each.add_argument("--by", type=_name, metavar="NAME", required=True, help="in whose name")
     erase = _command(commands, "erase", "erase a person for good; the books stay under the member's number")
     erase.add_argument("customer_id", metavar="CUSTOMER_ID")
     erase.add_argument("--by", type=_name, metavar="NAME", required=True, help="in whose name")

@@ -14,7 +14,7 @@ with wanted as materialized (
 
 gone as (
     delete from loyalty.identifiers as i
-    where i.member_no = :member_no and i.kind in ('email', 'phone')
+    where i.member_no = :member_no and i.kind in ('email', 'phone') and i.origin_no is null
         and not exists (select from wanted as w where w.kind = i.kind and w.value = i.value)
 )
 

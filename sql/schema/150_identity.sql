@@ -7,10 +7,13 @@ create table loyalty.identifiers (
     platform text not null default '' check ((platform <> '') = (kind = 'platform') and length(platform) <= 80),
     value text not null check (length(value) between 1 and 320),
     member_no bigint not null,
+    origin_no bigint,
     primary key (kind, platform, value, member_no)
 );
 
 comment on column loyalty.identifiers.value is 'the platform''s id; the address in small letters; the number as E.164';
+
+comment on column loyalty.identifiers.origin_no is 'of one that came by a merge: the member who had it';
 
 create unique index identifiers_of_platforms on loyalty.identifiers (platform, value) where kind = 'platform';
 create index identifiers_of_member on loyalty.identifiers (member_no);

@@ -5,26 +5,45 @@
 -- params: run_no bigint, period date, first_member bigint, stop_member bigint, simulated boolean
 with posted as (
     select
-        e.member_no,
-        sum(e.points) as points
-    from loyalty.entries as e
-    where e.period = :period and e.member_no >= :first_member and e.member_no < :stop_member
-        and e.kind in ('earn', 'take_back') and not :simulated
-    group by e.member_no
+        x.member_no,
+        sum(x.points) as points
+    from (
+        select e.member_no, e.points from loyalty.entries as e
+        where e.period = :period and e.member_no >= :first_member and e.member_no < :stop_member
+            and e.kind in ('earn', 'take_back') and not :simulated
+        union all
+        select o.member_no, o.points from loyalty.moved_earnings as o
+        where o.period = :period and o.member_no >= :first_member and o.member_no < :stop_member and not :simulated
+    ) as x
+    group by x.member_no
 ),
 
 -- of those, what real time has taken back of earlier months' sales: few members have any
 taken_live as (
     select
-        e.member_no,
-        least(t.sale_period, t.booked_period) as sale_period,
-        sum(e.points) as points
-    from loyalty.entries as e
-    inner join loyalty.transactions as t
-        on e.period = t.booked_period and e.member_no = t.member_no and t.transaction_no = -e.cause
-    where e.period = :period and e.member_no >= :first_member and e.member_no < :stop_member
-        and e.kind = 'take_back' and e.cause < 0 and not :simulated
-    group by e.member_no, least(t.sale_period, t.booked_period)
+        x.member_no,
+        x.sale_period,
+        sum(x.points) as points
+    from (
+        select
+            e.member_no,
+            least(t.sale_period, t.booked_period) as sale_period,
+            e.points
+        from loyalty.entries as e
+        inner join loyalty.transactions as t
+            on e.period = t.booked_period and e.member_no = t.member_no and t.transaction_no = -e.cause
+        where e.period = :period and e.member_no >= :first_member and e.member_no < :stop_member
+            and e.kind = 'take_back' and e.cause < 0 and not :simulated
+        union all
+        select
+            o.member_no,
+            o.sale_period,
+            o.points
+        from loyalty.moved_earnings as o
+        where o.period = :period and o.member_no >= :first_member and o.member_no < :stop_member
+            and o.sale_period < o.period and not :simulated
+    ) as x
+    group by x.member_no, x.sale_period
 ),
 
 own as (
