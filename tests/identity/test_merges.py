@@ -3,6 +3,7 @@
 import random
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from loyalty.db import accrual, closing, enrolment, erasure, identity, merges, redemptions
+from loyalty.db import accrual, closing, erasure, identity, merges, redemptions
 from loyalty.db.engine import connect, transaction
 from loyalty.db.identity import PlatformId, find_member
 from loyalty.errors import LoyaltyError, Refused, Unavailable
@@ -146,7 +147,7 @@ def test_people_are_joined_by_the_stricter_consent(shop: Shop) -> None:
     def state() -> tuple[Any, ...]:
         with transaction() as connection:
             found = [
-                find_member(connection, **by)  # type: ignore[arg-type]
+                find_member(connection, **by)
                 for by in (
                     {"customer_id": "C2"},
                     {"email": "b@example.com"},
@@ -213,7 +214,7 @@ def test_merges_are_undone_in_turn(shop: Shop) -> None:
 
 
 def test_purchases_of_both_while_they_merge(shop: Shop) -> None:
-    """Law: tills sell to both, and redeem, while they are merged and unmerged: nothing is lost, nobody waits in a ring."""
+    """Law: tills sell to both, and redeem, while they merge: nothing is lost, nobody waits in a ring."""
     till = shop()
     for name in ("C1", "C2"):
         till.purchase(sale(f"{name}-0", name, JANUARY, 100_000), JANUARY)
@@ -245,11 +246,11 @@ def test_purchases_of_both_while_they_merge(shop: Shop) -> None:
     assert till.wrong() == {}
 
 
-KINDS = ["buy"] * 6 + ["refund"] * 3 + ["redeem"] * 3 + ["cancel", "cancel", "hold", "late", "daily", "close", "close"]
+KINDS = ["buy"] * 6 + ["refund"] * 3 + ["redeem"] * 4 + ["cancel", "cancel", "late", "daily", "close", "close"]
 KINDS += ["merge"] * 3 + ["unmerge"] * 3 + ["erase"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=4)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=3)
 @given(seed=st.integers(0, 2**32))
 def test_books_are_sound_through_any_life(databases: Databases, tmp_path_factory: Any, seed: int) -> None:
     """Law (14, 15): merges, unmerges and erasures among purchases, refunds, redemptions, files and closes keep every
@@ -267,51 +268,90 @@ def test_books_are_sound_through_any_life(databases: Databases, tmp_path_factory
     )
     with databases() as patch:
         till = TillProduct(patch, tmp_path_factory.mktemp("life"), rules=rules)
-        live(till, chance)
+        Life(till, chance).live()
 
 
-def live(till: TillProduct, chance: random.Random) -> None:
-    """Thirty things that happen to five customers in half a year; the checks hold after each merge, unmerge and close."""
-    now, month, sales, spent = JANUARY, 1, [], []
-    for number in range(30):
-        kind, who = chance.choice(KINDS), f"C{chance.randint(1, 5)}"
-        now += timedelta(minutes=1)
-        with suppress(model.Refused, LoyaltyError, Waits):
-            if kind == "buy":
-                sales.append((f"T{number}", who, chance.choice([333, 9_990, 19_950, 130_005])))
-                till.purchase(sale(f"T{number}", who, now, sales[-1][2]), now)
-            elif kind == "late":
-                at = max(now - timedelta(days=chance.choice([1, 40])), datetime(2026, 1, 2, tzinfo=UTC))
-                sales.append((f"T{number}", who, 12_345))
-                till.record([sale(f"T{number}", who, at, 12_345)], now)
-            elif kind == "refund" and sales:
-                name, whose, amount = chance.choice(sales)
-                part = chance.choice([amount, amount // 3])
-                told = Transaction(f"R{number}", whose, now, part, kind="refund", original=name)
-                till.refund(told, now)
-            elif kind in {"redeem", "hold"}:
-                spent.append(till.redeem(who, chance.choice([1, 5, 40]), now, hold=kind == "hold"))
-            elif kind == "cancel" and spent:
-                till.cancel(chance.choice(spent), now)
-            elif kind == "daily":
-                now += timedelta(days=chance.choice([1, 9]))
-                till.expire(now)
-            elif kind == "close":
-                now = max(now, datetime(2026, month + 1, 1, 12, tzinfo=UTC))
-                till.close(f"2026-{month:02}", now=now)
-                month += 1
-            elif kind == "merge":
-                merge(who, f"C{chance.randint(1, 5)}", now)
-            elif kind == "unmerge":
-                unmerge(who, now)
-            elif kind == "erase":
-                with transaction() as connection:
-                    erasure.erase(connection, who, "ann", now)
-        if kind in {"merge", "unmerge", "erase", "close"}:
-            assert till.wrong() == {}, (number, kind, who)
-    for _ in range(2):
-        now = max(now, datetime(2026, month + 1, 1, 12, tzinfo=UTC)) + timedelta(minutes=1)
-        till.expire(now)
-        till.close(f"2026-{month:02}", now=now)
-        month += 1
-        assert till.wrong() == {}
+@dataclass
+class Life:
+    """What happens to five customers, one thing after the other; each method is a kind of it, refused or not."""
+
+    till: TillProduct
+    chance: random.Random
+    now: datetime = JANUARY
+    month: int = 1
+    sales: list[tuple[str, str, int]] = field(default_factory=list)
+    spent: list[str] = field(default_factory=list)
+
+    def who(self) -> str:
+        """Any customer."""
+        return f"C{self.chance.randint(1, 5)}"
+
+    def sold(self, at: datetime) -> Transaction:
+        """A sale that is new."""
+        told = sale(f"T{len(self.sales)}", self.who(), at, self.chance.choice([333, 9_990, 19_950, 130_005]))
+        self.sales.append((told.transaction_id, told.customer_id, told.amount))
+        return told
+
+    def buy(self) -> None:
+        """A purchase at the till."""
+        self.till.purchase(self.sold(self.now), self.now)
+
+    def late(self) -> None:
+        """A sale in a file that comes late."""
+        at = max(self.now - timedelta(days=self.chance.choice([1, 40])), datetime(2026, 1, 2, tzinfo=UTC))
+        self.till.record([self.sold(at)], self.now)
+
+    def refund(self) -> None:
+        """A part, or all, of a sale given back."""
+        if self.sales:
+            name, whose, amount = self.chance.choice(self.sales)
+            part, number = self.chance.choice([amount, amount // 3]), self.chance.randrange(10**9)
+            self.till.refund(Transaction(f"R{number}", whose, self.now, part, kind="refund", original=name), self.now)
+
+    def redeem(self) -> None:
+        """Points spent or held."""
+        points, hold = self.chance.choice([1, 5, 40]), self.chance.random() < 1 / 3
+        self.spent.append(self.till.redeem(self.who(), points, self.now, hold=hold))
+
+    def cancel(self) -> None:
+        """A redemption undone."""
+        if self.spent:
+            self.till.cancel(self.chance.choice(self.spent), self.now)
+
+    def daily(self) -> None:
+        """Some days, and the daily job."""
+        self.now += timedelta(days=self.chance.choice([1, 9]))
+        self.till.expire(self.now)
+
+    def close(self) -> None:
+        """The next month closed."""
+        self.now = max(self.now, datetime(2026, self.month + 1, 1, 12, tzinfo=UTC))
+        self.till.close(f"2026-{self.month:02}", now=self.now)
+        self.month += 1
+        assert self.till.wrong() == {}
+
+    def merge(self) -> None:
+        """Two merged."""
+        merge(self.who(), self.who(), self.now)
+        assert self.till.wrong() == {}
+
+    def unmerge(self) -> None:
+        """A merge undone."""
+        unmerge(self.who(), self.now)
+        assert self.till.wrong() == {}
+
+    def erase(self) -> None:
+        """Somebody erased."""
+        with transaction() as connection:
+            erasure.erase(connection, self.who(), "ann", self.now)
+        assert self.till.wrong() == {}
+
+    def live(self) -> None:
+        """All of it, then two months more."""
+        for _ in range(30):
+            self.now += timedelta(minutes=1)
+            with suppress(model.Refused, Refused, Waits):
+                getattr(self, self.chance.choice(KINDS))()
+        self.daily()
+        self.close()
+        self.close()
