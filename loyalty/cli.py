@@ -193,6 +193,24 @@ def _adjustments(given: Namespace) -> int:
     return adjustments.show(given)
 
 
+def _members(given: Namespace) -> int:
+    from loyalty.commands import identity
+
+    return {"find": identity.find, "suggestions": identity.suggest, "export": identity.export}[given.action](given)
+
+
+def _merge(given: Namespace) -> int:
+    from loyalty.commands import identity
+
+    return {"merge": identity.merge, "unmerge": identity.unmerge}[given.command](given)
+
+
+def _erase(given: Namespace) -> int:
+    from loyalty.commands import identity
+
+    return identity.erase(given)
+
+
 def _export(given: Namespace) -> int:
     from loyalty.commands import exports
 
@@ -270,6 +288,10 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "locations": _locations,
     "adjust": _adjust,
     "adjustments": _adjustments,
+    "members": _members,
+    "merge": _merge,
+    "unmerge": _merge,
+    "erase": _erase,
     "export": _export,
     "report": _report,
     "verify": _verify,

@@ -82,6 +82,12 @@ class Settings(BaseSettings):
         default=None, description="address of the Dask scheduler or Ray cluster; without it, processes of this machine"
     )
 
+    phone_region: str | None = Field(
+        default=None,
+        pattern=r"^[A-Z]{2}$",
+        description="country of telephone numbers written without one, such as GB; without it, they identify nobody",
+    )
+
     staff_email: str | None = Field(
         default=None, description="address of the managers, for messages about what waits for a decision"
     )

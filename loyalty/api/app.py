@@ -15,6 +15,7 @@ from loyalty.api import (
     adjustments,
     appliers,  # noqa: F401 - that events of all kinds can be applied
     health,
+    identity,
     members,
     metrics,
     problems,
@@ -67,7 +68,7 @@ def _make() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    parts = (members, purchases, refunds, redemptions, vouchers, triggers, adjustments, webhooks)
+    parts = (identity, members, purchases, refunds, redemptions, vouchers, triggers, adjustments, webhooks)
     for part in (*parts, problems, health, metrics):
         made.include_router(part.router)
     for kind in (problems.Problem, RequestValidationError, HTTPException, BadInput, Refused, Unavailable):

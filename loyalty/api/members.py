@@ -24,7 +24,7 @@ from loyalty.db.idempotency import Answer
 class _CustomerIdConvertor(StringConvertor):
     """A customer_id in an address. A slash in it is sent as %2F, which is decoded before a route is looked for."""
 
-    regex = r"(?!.*/entries$).+"
+    regex = r"(?!.*/(entries|export|merge|unmerge)$)(?!lookup$).+"
 
 
 register_url_convertor("customer_id", _CustomerIdConvertor())

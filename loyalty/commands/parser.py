@@ -40,6 +40,8 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         _check_decision(given)
     if given.command == "import" and given.correct and given.kind != "transactions":
         raise WrongUse("--correct is for transactions: members and rates are changed by importing them again")
+    if given.command == "members" and given.action == "find":
+        _check_identifiers(given)
     if given.command == "close" and given.rules and not given.simulate:
         raise WrongUse("--rules are candidate rules: they can only be simulated, with --simulate")
     if given.command == "backfill" and given.recompute and (given.notify or given.reviews == "approve"):
@@ -47,6 +49,13 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     if given.command == "backfill" and given.reviews == "approve" and not given.by:
         raise WrongUse("reviews are approved in somebody's name: say whose with --by NAME")
     return given
+
+
+def _check_identifiers(given: argparse.Namespace) -> None:
+    if (given.platform is None) != (given.id is None):
+        raise WrongUse("--platform and --id come together: whose id, and which")
+    if not any((given.customer_id, given.platform, given.email, given.phone)):
+        raise WrongUse("say by what: --customer-id, --platform with --id, --email or --phone")
 
 
 def _check_decision(given: argparse.Namespace) -> None:
@@ -77,6 +86,7 @@ def _parser() -> Parser:
     _add_month(commands)
     _add_members(commands)
     _add_triggers(commands)
+    _add_identity(commands)
     _add_api(commands)
     _add_surroundings(commands)
     return parser
@@ -209,6 +219,28 @@ def _add_triggers(commands: Any) -> None:
     adjust.add_argument("--note", type=_note, metavar="TEXT", default="", help="in your own words")
     adjust.add_argument("--by", type=_name, required=True, metavar="NAME", help="who does it")
     _command(commands, "adjustments", "list what was given or taken by hand", json=True)
+
+
+def _add_identity(commands: Any) -> None:
+    members = _command(commands, "members", "find members, export all that is held on one")
+    actions = members.add_subparsers(metavar="ACTION", dest="action", required=True)
+    find = _command(actions, "find", "find a member by the strongest identifier that is known", json=True)
+    for name in ("customer-id", "email", "phone", "platform"):
+        find.add_argument(f"--{name}", metavar=name.upper().replace("-", "_"))
+    find.add_argument("--id", metavar="ID", help="what the platform calls the customer")
+    _command(actions, "suggestions", "list pairs of members who may be one person", json=True)
+    export = _command(actions, "export", "print all that is held on a person, as JSON")
+    export.add_argument("customer_id", metavar="CUSTOMER_ID")
+    merge = _command(commands, "merge", "merge a member into another: points, transactions, identifiers")
+    merge.add_argument("keep", metavar="KEEP", help="customer_id of the member who stays")
+    merge.add_argument("lose", metavar="LOSE", help="customer_id of the one merged into it")
+    unmerge = _command(commands, "unmerge", "undo a merge")
+    unmerge.add_argument("lose", metavar="LOSE", help="customer_id of the member who was merged into another")
+    for each in (merge, unmerge):
+        each.add_argument("--by", type=_name, metavar="NAME", required=True, help="in whose name")
+    erase = _command(commands, "erase", "erase a person for good; the books stay under the member's number")
+    erase.add_argument("customer_id", metavar="CUSTOMER_ID")
+    erase.add_argument("--by", type=_name, metavar="NAME", required=True, help="in whose name")
 
 
 def _add_api(commands: Any) -> None:

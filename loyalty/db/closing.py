@@ -44,7 +44,7 @@ MOVING = (
 REWARDING = ("create_reward_voucher", "verify_physical_gift_dispatch")  # they look for rewards among those they write
 SIMULATION_LOCK = 7_031_002  # with a run's number: that simulation is alive
 SIMULATION_BEGINS = 7_031_003  # held while a simulation has its run, but not yet that lock
-_LOCK = 7_031_001  # the advisory lock of closing: one close at a time in a database
+CLOSING = 7_031_001  # the advisory lock of closing: one close at a time in a database
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def closing_lock() -> Iterator[Callable[[], None]]:
 
     What it gives makes sure that the lock is still held: Unavailable is raised if the server was restarted meanwhile.
     """
-    with connect() as connection, advisory_lock(connection, _LOCK):
+    with connect() as connection, advisory_lock(connection, CLOSING):
 
         def check_held() -> None:
             connection.execute(text("select 1"))

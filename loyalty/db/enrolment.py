@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from loyalty.db import identity
 from loyalty.db.members import Row
 from loyalty.db.statements import run
 from loyalty.errors import BadInput, NotFound, Refused
@@ -24,10 +25,15 @@ def put_member(connection: Connection, customer_id: str, given: Mapping[str, Any
     _judge(connection, fields, now)
     enrolled = run(connection, "api/enrol_member", customer_id=customer_id, at=now, **fields).scalar_one_or_none()
     if enrolled is not None:
+        if fields["email"] or fields["phone"]:
+            identity.keep_identifiers(connection, enrolled, fields["phone"])
         return True
     changed = run(connection, "api/change_member", customer_id=customer_id, given=list(given), **fields)
-    if changed.scalar_one_or_none() is None:
+    member = changed.one_or_none()
+    if member is None:
         raise Refused("the member is erased")
+    if "email" in given or "phone" in given:
+        identity.keep_identifiers(connection, member.member_no, member.phone)
     return False
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from loyalty import clock
-from loyalty.db import approvals, redemptions, reviews
+from loyalty.db import approvals, erasure, merges, redemptions, reviews
 from loyalty.db.closing import Batch, expire_points
 from loyalty.db.engine import transaction
 from loyalty.db.rules_versions import read_version
@@ -38,6 +38,8 @@ def expire(as_of: datetime, *, warn: bool = True) -> Expired:
     members = Batch(terms.first_member, terms.stop_member)
     recorded_at = clock.now()
     redemptions.release_lapsed(as_of)  # what comes back and has passed meanwhile expires below
+    merges.follow_all(as_of)
+    erasure.forfeit_left(as_of)
     lots, points = expire_points(members, as_of=as_of, recorded_at=recorded_at)
 
     def each(name: str) -> int:

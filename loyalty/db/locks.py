@@ -5,6 +5,9 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
 
+MERGING = 7_031_015
+"""Held alone by a merge of members, shared by what records many transactions at once."""
+
 
 @contextmanager
 def advisory_lock(connection: Connection, number: int) -> Iterator[None]:

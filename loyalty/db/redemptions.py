@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
 
+from loyalty.db import merged
 from loyalty.db.accrual import pay_debts
 from loyalty.db.engine import transaction
 from loyalty.db.idempotency import Request
@@ -155,11 +156,14 @@ def cancel(connection: Connection, redemption_id: str, now: datetime) -> Redempt
     Raises Refused for a gift that has left the warehouse, NotFound for no redemption.
     """
     number = _number(redemption_id)
+    lost = merged.of_redemption(connection, number)
     found = run(connection, "till/cancel_redemption", redemption_no=number, at=now).one_or_none()
     if found is not None and found.state == "gift_sent":
         raise Refused("the gift has left the warehouse: the redemption can't be undone")
     if found is not None and found.owes:
         pay_debts(connection, found.member_no)
+    if lost is not None:
+        merged.follow(connection, lost, now)
     return _redemption(found)
 
 

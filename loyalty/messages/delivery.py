@@ -19,7 +19,7 @@ from loyalty.db.engine import transaction
 from loyalty.db.statements import run
 from loyalty.errors import BadInput, Refused, WrongUse
 from loyalty.messages.facts import Facts, Notice, PointsExpiring, Voucher, VoucherFacts, read_facts
-from loyalty.messages.files import FileChannel, file_channel
+from loyalty.messages.files import FileChannel, file_channel, file_name
 from loyalty.messages.mail import mailbox, message
 from loyalty.messages.quiet_hours import SendingHours, zone_of
 from loyalty.messages.rendering import render_email, render_sms
@@ -85,8 +85,7 @@ class Claimed:
     @property
     def file_name(self) -> str:
         """Where the file channel puts it, the same at every try."""
-        suffix = "eml" if self.channel == "email" else "txt"
-        return f"{self.queued_on}/{self.message_no:08}-{self.kind}.{suffix}"
+        return file_name(self.queued_on, self.message_no, self.kind, self.channel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,11 @@ class FileChannel:
             raise Unavailable(f"messages can't be removed from {self.folder}: {error.strerror}") from error
 
 
+def file_name(queued_on: str, message_no: int, kind: str, channel: str) -> str:
+    """Name the file of a message, a path below the folder, the same at every try."""
+    return f"{queued_on}/{message_no:08}-{kind}.{'eml' if channel == 'email' else 'txt'}"
+
+
 def file_channel() -> FileChannel:
     """The file channel of this LOYALTY_HOME."""
     return FileChannel(settings().home_folder / "outbox")

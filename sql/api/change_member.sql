@@ -13,5 +13,5 @@ set
     language = case when 'language' = any(:given) then :language else m.language end,
     email_consent = case when 'email_consent' = any(:given) then :email_consent else m.email_consent end,
     sms_consent = case when 'sms_consent' = any(:given) then :sms_consent else m.sms_consent end
-where m.customer_id = :customer_id and m.erased_at is null
-returning m.member_no
+where m.member_no = loyalty.member_called(:customer_id) and m.erased_at is null
+returning m.member_no, m.phone

@@ -1,16 +1,16 @@
 -- does:   enrols a customer who is not known: a member and its account on the first rung of the rules in force at that instant; the
 --         purchases that wait for this customer are due
--- again:  a customer who is known is left as it is, and no row comes back
+-- again:  a customer who is known, or was erased, is left as it is, and no row comes back
 -- params: customer_id text, email text, phone text, first_name text, last_name text, birthday date, joined_on date, time_zone text, language text, email_consent boolean, sms_consent boolean, at timestamptz
 with enrolled as (
     insert into members (
         customer_id, email, phone, first_name, last_name, birthday, joined_on, time_zone, language,
         email_consent, sms_consent, enrolled_at
     )
-    values (
+    select
         :customer_id, :email, :phone, :first_name, :last_name, :birthday, :joined_on, :time_zone, :language,
         coalesce(:email_consent, false), coalesce(:sms_consent, false), :at
-    )
+    where not loyalty.is_erased('customer_id', '', :customer_id)
     on conflict (customer_id) do nothing
     returning member_no
 ),

@@ -20,4 +20,4 @@ cross join lateral loyalty.standing(m.member_no, :at) as held
 left join lateral (
     select s.qualifying_points from statements as s where s.period = a.stated_period and s.member_no = a.member_no
 ) as stated on true
-where m.customer_id = :customer_id and m.erased_at is null
+where m.member_no = loyalty.member_called(:customer_id)

@@ -6,9 +6,13 @@ with posted as (
         e.period,
         e.member_no,
         sum(e.points) as points
-    from loyalty.entries as e
+    from (
+        select x.period, x.member_no, x.points from loyalty.entries as x
+        where x.kind in ('earn', 'take_back')
+        union all
+        select o.period, o.member_no, o.points from loyalty.moved_earnings as o
+    ) as e
     inner join loyalty.till_sums as s on e.period = s.period and e.member_no = s.member_no
-    where e.kind in ('earn', 'take_back')
     group by e.period, e.member_no
 )
 

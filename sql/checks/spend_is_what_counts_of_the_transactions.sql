@@ -4,10 +4,11 @@
 with counted as (
     select
         t.booked_period,
-        t.member_no,
+        coalesce(m.member_no, t.member_no) as member_no,
         sum(t.eligible) as spend
     from loyalty.eligible_transactions as t
-    group by t.booked_period, t.member_no
+    left join loyalty.transactions_stated as m on t.transaction_no = m.transaction_no
+    group by t.booked_period, coalesce(m.member_no, t.member_no)
 )
 
 select

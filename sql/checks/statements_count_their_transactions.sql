@@ -4,12 +4,13 @@
 with booked as (
     select
         t.booked_period,
-        t.member_no,
+        coalesce(m.member_no, t.member_no) as member_no,
         count(*) as transactions
     from loyalty.transactions as t
     inner join loyalty.periods as p on t.booked_period = p.period
+    left join loyalty.transactions_stated as m on t.transaction_no = m.transaction_no
     where p.state = 'closed'
-    group by t.booked_period, t.member_no
+    group by t.booked_period, coalesce(m.member_no, t.member_no)
 )
 
 select

@@ -27,6 +27,7 @@ cross join lateral (
     )
 ) as due
 where h.upward and (h.review_no is not null or m.state = 'closed')
+    and not exists (select from loyalty.merges as x where x.kept_no = h.member_no and x.tier_moved_at = h.effective_at)
     and not exists (
         select from loyalty.rewards as w
         where w.member_no = h.member_no and w.tier_no = h.tier_no and w.earned_at < h.effective_at

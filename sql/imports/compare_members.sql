@@ -1,14 +1,18 @@
--- does:   marks rows that say nothing new of a member, and rejects those of people who were erased
+-- does:   marks rows that say nothing new of a member, and rejects those of people who were erased or merged into others
 -- again:  marks the same rows
 -- params: none
 update import_members as r
 set
-    reason = case when m.erased_at is not null then 'the member is erased' end,
-    unchanged = m.erased_at is null
+    reason = case
+        when m.erased_at is not null then 'the member is erased'
+        when m.merged_into is not null then 'the member is merged into another'
+    end,
+    unchanged = m.erased_at is null and m.merged_into is null
 from members as m
 where m.customer_id = r.customer_id and r.reason is null
     and (
         m.erased_at is not null
+        or m.merged_into is not null
         or coalesce(r.email, m.email) is not distinct from m.email
         and coalesce(r.phone, m.phone) is not distinct from m.phone
         and coalesce(r.first_name, m.first_name) is not distinct from m.first_name

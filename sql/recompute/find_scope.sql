@@ -1,5 +1,5 @@
 -- does:   finds whom a recompute is about: members with a row that is booked later than in its own closed month, or was corrected; each from
---         the month after the last statement before the first such row's month, or from that month where there is none
+--         the month after the last statement before the first such row's month, or from that month where there is none; whoever was part of a merge is left out
 -- again:  the key of the scope refuses a second time
 -- params: recompute_no bigint, last_period date
 with bounds as (
@@ -39,6 +39,7 @@ firsts as (
     from retimed as r
     inner join loyalty.members as m on r.member_no = m.member_no and m.erased_at is null
     where r.due_period <= :last_period
+        and not exists (select from loyalty.transfer_states as s where s.member_no = r.member_no)
     group by r.member_no
 )
 

@@ -14,8 +14,11 @@ create table loyalty.members (
     email_consent boolean not null default false,
     sms_consent boolean not null default false,
     enrolled_at timestamptz not null,
-    erased_at timestamptz
+    erased_at timestamptz,
+    merged_into bigint
 );
+
+comment on column loyalty.members.merged_into is 'the member that this one is merged into: whatever comes under this customer_id is that member''s';
 
 -- What the books know of a member: the balance, the tier now held, and the state in which the last close left the member.
 -- Rows are updated by every close, so half of each page is kept free for updates in place. A check holds each to its member: a

@@ -44,6 +44,7 @@ create table loyalty.transactions (
     channel text, location text,
     sale_no bigint,
     sale_period date,
+    merged_multiplier numeric,
     primary key (booked_period, member_no, transaction_no)
 );
 
@@ -51,6 +52,9 @@ comment on column loyalty.transactions.exchange_rate is 'the programme''s minor 
 
 comment on column loyalty.transactions.sale_period is
 'the period that a named sale is booked to; without one, the earlier period whose points a reversal or a replacement is about';
+
+comment on column loyalty.transactions.merged_multiplier is
+'of a row that a merge has moved: the multiplier of the tier that the member held under whom it was recorded';
 
 create index refunds_of_period on loyalty.transactions (booked_period, member_no) where sale_no is not null;
 create index refunds_of_sale on loyalty.transactions (sale_no, booked_period, transaction_no) where sale_no is not null;

@@ -65,10 +65,13 @@ create table loyalty.import_members (
     language text,
     email_consent boolean,
     sms_consent boolean,
+    phone_number text,
     later boolean not null default false,
     unchanged boolean not null default false,
     reason text
 );
+
+comment on column loyalty.import_members.phone_number is 'phone as E.164, where it isn''t written so: the product fills it in';
 
 create table loyalty.import_rates (
     line bigint not null,

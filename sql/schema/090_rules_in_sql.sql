@@ -105,6 +105,7 @@ select
     t.version,
     t.rate_per_unit,
     t.kind in ('refund', 'refund_reversal') as unnamed,
+    t.merged_multiplier,
     case when t.kind in ('sale', 'refund_reversal') then 1 else -1 end
     * case when t.exchange_rate is null then t.counted else loyalty.half_even(t.counted * t.exchange_rate) end as eligible
 from loyalty.counted_amounts as t
@@ -120,6 +121,7 @@ select
     s.version,
     s.rate_per_unit,
     false as unnamed,
+    s.merged_multiplier,
     coalesce(
         loyalty.half_even(e.eligible * e.refunded_before, nullif(s.amount, 0))
         - loyalty.half_even(
@@ -150,7 +152,7 @@ select
     t.unnamed,
     t.occurred_at,
     t.eligible,
-    t.rate_per_unit * coalesce(l.multiplier, 1) as points_per_unit,
+    t.rate_per_unit * coalesce(t.merged_multiplier, l.multiplier, 1) as points_per_unit,
     t.rated_at,
     t.version,
     t.rate_per_unit

@@ -262,6 +262,13 @@ begin
     return points;
 end $$;
 
+-- Whether a customer_id is a member's, also by way of a merge.
+create function loyalty.is_called(member loyalty.members, wanted text) returns boolean language sql stable as $$
+    select member.customer_id = wanted or exists (
+        select from loyalty.members as o where o.customer_id = wanted and o.merged_into = member.member_no
+    )
+$$;
+
 -- What was answered when a transaction was recorded, told again: what was posted for it, and how the member stands now.
 create function loyalty.told_again(told loyalty.told_transaction, source smallint, at timestamptz) returns loyalty.till_answer
 language sql stable as $$
@@ -273,7 +280,7 @@ language sql stable as $$
                 case when told.original_transaction_id is null then coalesce(told.currency, v.currency) else t.currency end,
                 told.original_transaction_id
             )
-            and (told.customer_id is null or told.customer_id = m.customer_id)
+            and (told.customer_id is null or loyalty.is_called(m, told.customer_id))
             and (told.occurred_at is null or told.occurred_at = t.occurred_at)
             and (t.tax, t.shipping, t.tip, t.fee, t.gift_card, t.paid_with_points, t.discount, t.channel, t.location)
             is not distinct from (
@@ -425,6 +432,19 @@ begin
     return posted;
 end $$;
 
+-- Since when a member, whose account the caller has just locked, is erased; null for one who is not. One who was merged into another
+-- while the lock was waited for makes the caller begin again.
+create function loyalty.erased_while_waiting(member bigint) returns timestamptz language plpgsql as $$
+declare
+    found_now record;
+begin
+    select m.erased_at, m.merged_into into found_now from loyalty.members as m where m.member_no = member;
+    if found_now.merged_into is not null then
+        raise exception 'the member has just been merged into another' using errcode = 'serialization_failure';
+    end if;
+    return found_now.erased_at;
+end $$;
+
 -- Records a sale and, where the rules of its month earn on purchase, posts its points. A customer who is not known is to be enrolled
 -- first. Nothing is written unless the state is recorded. Again: the key of transactions refuses a second one.
 create function loyalty.record_purchase(told loyalty.told_transaction, recorded_at timestamptz) returns loyalty.till_answer
@@ -443,7 +463,7 @@ begin
     if answer.state is not null then
         return answer;
     end if;
-    select m.member_no, m.erased_at, m.enrolled_at into answer.member_no, erased, enrolled
+    select coalesce(m.merged_into, m.member_no), m.enrolled_at into answer.member_no, enrolled
     from loyalty.members as m where m.customer_id = told.customer_id;
     if not found then
         answer.state := loyalty.of_nobody(told, happened_at, recorded_at);
@@ -451,6 +471,7 @@ begin
     end if;
     source := loyalty.source_number(told.source);
     select a.* into account from loyalty.accounts as a where a.member_no = answer.member_no for update;
+    erased := loyalty.erased_while_waiting(answer.member_no);
     if exists (
         select from loyalty.transaction_keys as k where k.source_no = source and k.transaction_id = told.transaction_id
     ) then
@@ -540,7 +561,8 @@ begin
     answer.state := case
         when sale.kind <> 'sale' then 'not_a_sale'
         when sale.erased_at is not null then 'erased'
-        when told.customer_id <> sale.customer_id then 'other_customer'
+        when told.customer_id <> sale.customer_id
+            and loyalty.member_called(told.customer_id) is distinct from answer.member_no then 'other_customer'
         when told.currency <> sale.currency then 'other_currency'
         when amount is null then 'too_fine'
         when amount > sale.amount - (
@@ -753,13 +775,17 @@ declare
     month date;
     entry bigint;
 begin
-    select m.member_no into answer.member_no
+    select coalesce(m.merged_into, m.member_no) into answer.member_no
     from loyalty.members as m where m.customer_id = customer and m.erased_at is null;
     if not found then
         answer.state := 'unknown_customer';
         return answer;
     end if;
     select a.balance into answer.balance from loyalty.accounts as a where a.member_no = answer.member_no for update;
+    if loyalty.erased_while_waiting(answer.member_no) is not null then
+        answer.state := 'unknown_customer';
+        return answer;
+    end if;
     select v.* into rules from loyalty.rules_at(at) as v;
     answer.state := loyalty.redemption_refused(rules, wanted, loyalty.left_today(rules, answer.member_no, at));
     if answer.state is not null then

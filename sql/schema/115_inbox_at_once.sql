@@ -21,7 +21,7 @@ begin
         where i.source = told.source and i.waits_for = told.transaction_id and i.state = 'waiting'
     ) or exists (
         select from loyalty.members as m
-        inner join loyalty.debts as d on m.member_no = d.member_no
+        inner join loyalty.debts as d on d.member_no = coalesce(m.merged_into, m.member_no)
         where m.customer_id = told.customer_id
     ) or exists (
         select from loyalty.members as m

@@ -5,28 +5,47 @@
 -- params: run_no bigint, period date, first_member bigint, stop_member bigint, simulated boolean
 with posted as (
     select
-        e.member_no,
-        sum(e.points) as points
-    from loyalty.entries as e
-    where e.period = :period and e.member_no >= :first_member and e.member_no < :stop_member
-        and e.kind in ('earn', 'take_back') and not :simulated
-    group by e.member_no
+        x.member_no,
+        sum(x.points) as points
+    from (
+        select e.member_no, e.points from loyalty.entries as e
+        where e.period = :period and e.member_no >= :first_member and e.member_no < :stop_member
+            and e.kind in ('earn', 'take_back') and not :simulated
+        union all
+        select o.member_no, o.points from loyalty.moved_earnings as o
+        where o.period = :period and o.member_no >= :first_member and o.member_no < :stop_member and not :simulated
+    ) as x
+    group by x.member_no
 ),
 
 -- of those, what real time has taken back of earlier months' sales, a corrected one's where it keeps its place: few members have any
 taken_live as (
     select
-        e.member_no,
-        least(coalesce(s.sale_period, s.booked_period), t.booked_period) as sale_period,
-        sum(e.points) as points
-    from loyalty.entries as e
-    inner join loyalty.transactions as t
-        on e.period = t.booked_period and e.member_no = t.member_no and t.transaction_no = -e.cause
-    inner join loyalty.transactions as s
-        on t.sale_period = s.booked_period and t.member_no = s.member_no and t.sale_no = s.transaction_no
-    where e.period = :period and e.member_no >= :first_member and e.member_no < :stop_member
-        and e.kind = 'take_back' and e.cause < 0 and not :simulated
-    group by e.member_no, least(coalesce(s.sale_period, s.booked_period), t.booked_period)
+        x.member_no,
+        x.sale_period,
+        sum(x.points) as points
+    from (
+        select
+            e.member_no,
+            least(coalesce(s.sale_period, s.booked_period), t.booked_period) as sale_period,
+            e.points
+        from loyalty.entries as e
+        inner join loyalty.transactions as t
+            on e.period = t.booked_period and e.member_no = t.member_no and t.transaction_no = -e.cause
+        inner join loyalty.transactions as s
+            on t.sale_period = s.booked_period and t.member_no = s.member_no and t.sale_no = s.transaction_no
+        where e.period = :period and e.member_no >= :first_member and e.member_no < :stop_member
+            and e.kind = 'take_back' and e.cause < 0 and not :simulated
+        union all
+        select
+            o.member_no,
+            o.sale_period,
+            o.points
+        from loyalty.moved_earnings as o
+        where o.period = :period and o.member_no >= :first_member and o.member_no < :stop_member
+            and o.sale_period < o.period and not :simulated
+    ) as x
+    group by x.member_no, x.sale_period
 ),
 
 own as (

@@ -65,13 +65,18 @@ released as (
 -- what real time has posted counts for the month's points too, where anybody asks for them
 live as (
     select
-        e.member_no,
-        sum(e.points) as points
-    from loyalty.entries as e
-    where e.period = :period and e.member_no >= :first_member and e.member_no < :stop_member
-        and e.kind in ('earn', 'take_back') and not :simulated
-        and (select r.review_above_points from rules as r) is not null
-    group by e.member_no
+        x.member_no,
+        sum(x.points) as points
+    from (
+        select e.member_no, e.points from loyalty.entries as e
+        where e.period = :period and e.member_no >= :first_member and e.member_no < :stop_member
+            and e.kind in ('earn', 'take_back') and not :simulated
+        union all
+        select o.member_no, o.points from loyalty.moved_earnings as o
+        where o.period = :period and o.member_no >= :first_member and o.member_no < :stop_member and not :simulated
+    ) as x
+    where (select r.review_above_points from rules as r) is not null
+    group by x.member_no
 ),
 
 measured as (

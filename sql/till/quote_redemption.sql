@@ -18,4 +18,4 @@ from loyalty.members as m
 cross join loyalty.rules_at(:at) as v
 cross join lateral loyalty.standing(m.member_no, :at) as s
 cross join lateral (select loyalty.left_today(v, m.member_no, :at) as points_left) as today
-where m.customer_id = :customer_id and m.erased_at is null
+where m.member_no = loyalty.member_called(:customer_id)

@@ -21,6 +21,7 @@ TOLD = {
     "more would be refunded than was paid": "refund above its sale",
     "the same transaction_id was recorded with other content": "the same id with other content",
     "there is no member with this customer_id": "no such member",
+    "the member is erased": "erased",
     **{f"the redemption is {state}: hold the points again": state for state in ("cancelled", "lapsed")},
     **REASONS,
 }  # what the product says, in the model's words

@@ -8,6 +8,8 @@ from loyalty.db.imports.csv_file import Columns
 from loyalty.db.imports.parts import ImportResult, Kind, Progress, run_import, settled
 from loyalty.db.imports.session import Session
 from loyalty.db.statements import run
+from loyalty.rules.phones import e164
+from loyalty.settings import settings
 
 COLUMNS = Columns(
     required=("customer_id",),
@@ -46,10 +48,23 @@ def _record(own: Session) -> None:
 
 
 def _record_rows(own: Session) -> None:
+    run(own.connection, "imports/reject_erased_members")
     run(own.connection, "imports/compare_members")
+    _number_phones(own)
+    run(own.connection, "imports/drop_identifiers")
     run(own.connection, "imports/update_members")
     run(own.connection, "imports/enrol_members", enrolled_at=clock.now(), tier_no=own.programme.first_tier)
+    run(own.connection, "imports/keep_identifiers")
     run(own.connection, "inbox/wake_registered", at=clock.now())
+
+
+def _number_phones(own: Session) -> None:
+    """Find out what telephone numbers are as E.164 that aren't written so."""
+    phones = run(own.connection, "imports/odd_phones").scalars().all()
+    if phones:
+        region = settings().phone_region
+        numbers = [e164(phone, region) for phone in phones]
+        run(own.connection, "imports/number_phones", phones=phones, numbers=numbers)
 
 
 _KIND = Kind(

@@ -16,6 +16,7 @@ from loyalty.db.imports import corrections
 from loyalty.db.imports.csv_file import Columns
 from loyalty.db.imports.parts import PART_ROWS, ImportResult, Kind, Progress, Tally, finish_part, run_import, settled
 from loyalty.db.imports.session import Session
+from loyalty.db.locks import MERGING
 from loyalty.db.statements import run
 
 COLUMNS = Columns(
@@ -95,6 +96,9 @@ def _record_rows(
 ) -> None:
     """Record the rows that are good and new. Every import takes its locks in the same order: nobody waits in a ring."""
     connection = own.connection
+    run(connection, "imports/hold_merges", lock=MERGING)
+    run(connection, "imports/follow_merges")
+    run(connection, "imports/reject_erased_customers")
     run(connection, "imports/add_sources")
     if correct:
         corrections.hold_ids(connection)

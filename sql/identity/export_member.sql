@@ -1,0 +1,104 @@
+-- does:   all that is held on a person, as one JSON document: of a member and all who are merged into it. Money is minor units of the
+--         currency beside it, or of the programme's; instants are UTC
+-- again:  reads only
+-- params: member_no bigint
+with family as materialized (
+    select unnest(loyalty.family_of(:member_no)) as member_no
+),
+
+months as materialized (
+    select month::date as period
+    from (select min(x.period) as first_one, max(x.period) as last_one from loyalty.entries as x) as span
+    cross join generate_series(span.first_one, span.last_one, interval '1 month') as month
+)
+
+select jsonb_build_object(
+    'members', (
+        select jsonb_agg(to_jsonb(m) || jsonb_build_object(
+            'balance', a.balance, 'tier', t.name, 'tier_since', nullif(a.tier_since, '-infinity'), 'tier_held_until', a.held_until
+        ) order by m.member_no)
+        from family as f
+        inner join loyalty.members as m on f.member_no = m.member_no
+        inner join loyalty.accounts as a on m.member_no = a.member_no
+        inner join loyalty.tiers as t on a.tier_no = t.tier_no
+    ),
+    'consents', (
+        select jsonb_agg(jsonb_build_object(
+            'member_no', m.member_no, 'email', m.email_consent, 'sms', m.sms_consent
+        ) order by m.member_no)
+        from family as f
+        inner join loyalty.members as m on f.member_no = m.member_no
+    ),
+    'identifiers', (
+        select jsonb_agg(to_jsonb(i) order by i.kind, i.platform, i.value)
+        from loyalty.identifiers as i
+        where i.member_no in (select f.member_no from family as f)
+    ),
+    'transactions', (
+        select jsonb_agg(to_jsonb(x) - 'source_no' order by x.occurred_at, x.transaction_no)
+        from (
+            select
+                s.name as source,
+                t.*
+            from loyalty.transactions as t
+            inner join loyalty.sources as s on t.source_no = s.source_no
+            where t.member_no in (select f.member_no from family as f)
+        ) as x
+    ),
+    'entries', (
+        select jsonb_agg(to_jsonb(e) order by e.entry_id)
+        from months as p
+        cross join family as f
+        inner join loyalty.entries as e on p.period = e.period and f.member_no = e.member_no
+    ),
+    'lots', (
+        select jsonb_agg(to_jsonb(l) order by l.lot_no) from loyalty.lots as l
+        where l.member_no in (select f.member_no from family as f)
+    ),
+    'statements', (
+        select jsonb_agg(to_jsonb(s) order by s.period, s.member_no)
+        from months as p
+        cross join family as f
+        inner join loyalty.statements as s on p.period = s.period and f.member_no = s.member_no
+    ),
+    'tier_moves', (
+        select jsonb_agg(to_jsonb(h) || jsonb_build_object('tier', t.name) order by h.effective_at)
+        from loyalty.tier_history as h
+        inner join loyalty.tiers as t on h.tier_no = t.tier_no
+        where h.member_no in (select f.member_no from family as f)
+    ),
+    'vouchers', (
+        select jsonb_agg(to_jsonb(x) order by x.issued_at, x.code)
+        from (
+            select v.code, v.member_no, v.amount, v.currency, v.state, v.issued_at, v.expires_at from loyalty.vouchers as v
+            union all
+            select v.code, v.member_no, v.amount, v.currency, v.state, v.issued_at, v.expires_at from loyalty.voucher_archive as v
+        ) as x
+        where x.member_no in (select f.member_no from family as f)
+    ),
+    'redemptions', (
+        select jsonb_agg(to_jsonb(r) order by r.redemption_no) from loyalty.redemptions as r
+        where r.member_no in (select f.member_no from family as f)
+    ),
+    'gifts', (
+        select jsonb_agg(to_jsonb(g) order by g.earned_at) from loyalty.gift_dispatches as g
+        where g.member_no in (select f.member_no from family as f)
+    ),
+    'grants', (
+        select jsonb_agg(to_jsonb(g) order by g.grant_no) from loyalty.grants as g
+        where g.member_no in (select f.member_no from family as f)
+    ),
+    'messages', (
+        select jsonb_agg(to_jsonb(o) || jsonb_build_object(
+            'facts', coalesce(o.facts, loyalty.message_facts(o.kind, o.occasion, o.member_no))
+        ) order by o.message_no)
+        from loyalty.outbox as o
+        where o.member_no in (select f.member_no from family as f)
+    ),
+    'reviews', (
+        select jsonb_agg(to_jsonb(r) || jsonb_build_object('tier', t.name) order by r.review_no)
+        from loyalty.reviews as r
+        inner join loyalty.tiers as t on r.tier_no = t.tier_no
+        where r.member_no in (select f.member_no from family as f)
+    )
+) as document
