@@ -105,6 +105,9 @@ def test_what_is_refused_stays_as_it_came(shop: Shop, capfd: pytest.CaptureFixtu
     shop.buy("T1")
     [(number, reason)] = shop.held()
     assert reason == "more than 0 points of purchases of one member in one day"
+    assert [run(["held", "list"]), run(["held", "show", str(number)])] == [0, 0]
+    shown = capfd.readouterr().out
+    assert (shown.count(reason), shown.count('"transaction_id": "T1"')) == (2, 1)
     assert run(["held", "refuse", str(number), "--by", "ann", "--note", "a test sale"]) == 0
     assert run(["held", "release", str(number), "--by", "ann"]) == 1
     assert capfd.readouterr().err.endswith(f"loyalty: no event {number} is held\n")
