@@ -20,7 +20,8 @@ def delivered(done: "Delivered") -> str:
 
 def drained(done: "Drained") -> str:
     """A drain of the inbox."""
-    return f"{done.applied:,} events applied, {done.waiting:,} wait on, {done.dead:,} are dead"
+    held = f", {done.held:,} are held" if done.held else ""
+    return f"{done.applied:,} events applied, {done.waiting:,} wait on, {done.dead:,} are dead{held}"
 
 
 def expired(done: "Expired") -> str:

@@ -254,6 +254,13 @@ def _inbox(given: Namespace) -> int:
     return actions[given.action](given)
 
 
+def _held(given: Namespace) -> int:
+    from loyalty.commands import held
+
+    actions = {"list": held.show_list, "show": held.show, "release": held.release, "refuse": held.refuse}
+    return actions[given.action](given)
+
+
 def _stop(_given: Namespace) -> int:
     from loyalty.commands import programme
 
@@ -298,6 +305,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "serve": _serve,
     "keys": _keys,
     "inbox": _inbox,
+    "held": _held,
     "demo": _demo,
     "stop": _stop,
     "doctor": _doctor,

@@ -10,6 +10,7 @@ never holds an e-mail address, a phone number, a name or a password. The foreign
     │   ├── AlreadyGiven    the points of this occasion were given before
     │   └── OtherContent    the id or key was used for something else before: take a new one
     ├── Waits               it can't be done yet, and is kept until it can
+    ├── Held            it breaks a limit, and is kept until a person has seen it
     ├── BadInput            the data, the file or the rule given is wrong: mend it
     ├── Unavailable         a server can't be reached or started: try again
     ├── WorkLost            work done so far is gone: start the same thing again
@@ -68,6 +69,10 @@ class Waits(LoyaltyError):
         self.waits_for = waits_for
         self.customer = customer
         self.until = until
+
+
+class Held(LoyaltyError):
+    """An event breaks a limit of the rules; nothing of it is done until a person releases it."""
 
 
 class BadInput(LoyaltyError):

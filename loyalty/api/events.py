@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 
 from loyalty import clock
 from loyalty.api.work import in_transaction
-from loyalty.db import idempotency, inbox, throttles
+from loyalty.db import idempotency, inbox, throttles, velocity
 from loyalty.db.inbox import Event
 from loyalty.db.throttles import Bucket
-from loyalty.errors import BadInput, LoyaltyError, Refused, Unavailable, Waits
+from loyalty.errors import BadInput, Held, LoyaltyError, NotFound, Refused, Unavailable, Waits
 
 S = TypeVar("S")
 _TIDY = Bucket("tidy", burst=1, per_second=1 / 86_400)  # once a day is enough
@@ -51,11 +51,12 @@ class Outcome:
 
 @dataclass(slots=True)
 class Drained:
-    """How many events were applied, how many wait on, and how many died."""
+    """How many events were applied, how many wait on, how many died, and how many are held for breaking a limit."""
 
     applied: int = 0
     waiting: int = 0
     dead: int = 0
+    held: int = 0
 
 
 def arrive(event: Event, request: idempotency.Request | None = None) -> Outcome:
@@ -75,11 +76,11 @@ def arrive(event: Event, request: idempotency.Request | None = None) -> Outcome:
         return in_transaction(work)
     except (Refused, BadInput, Unavailable):
         raise
-    except Waits as missing:
-        waits = missing
+    except (Waits, Held) as missing:
+        why = missing
     except LoyaltyError:  # a mistake of ours must not lose a sale: it is applied once that is mended
-        waits = _failed()
-    return in_transaction(lambda connection: _kept(connection, event, request, waits))
+        why = _failed()
+    return in_transaction(lambda connection: _kept(connection, event, request, why))
 
 
 def apply_received(event: Event) -> str:
@@ -97,6 +98,32 @@ def registered(connection: Connection, customer_id: str, now: datetime) -> tuple
     """Apply what waited for a customer who has just registered, in that transaction; kind and answer of each."""
     waiting = inbox.waiting_for_customer(connection, customer_id)
     return tuple(done for event in waiting for done in _apply_waiting(connection, event, now))
+
+
+def release(event_no: int, by: str, now: datetime) -> str:
+    """Apply an event that is held for breaking a limit, in somebody's name; its state then, once and for all.
+
+    It is applied as of now but for what it says of its own time. Raises NotFound if none of that number is held.
+    """
+
+    def work(connection: Connection) -> str | None:
+        event = inbox.release(connection, event_no, by, now)
+        return None if event is None else _apply(connection, event, now).state
+
+    def later(connection: Connection) -> str | None:
+        event = inbox.release(connection, event_no, by, now)
+        return None if event is None else _put_off(connection, event, reason, now)
+
+    try:
+        state = in_transaction(work)
+    except Unavailable:
+        raise
+    except LoyaltyError as error:
+        reason = error
+        state = in_transaction(later)
+    if state is None:
+        raise NotFound(f"no event {event_no} is held")
+    return state
 
 
 def drain(now: datetime, limit: int) -> Drained:
@@ -165,6 +192,8 @@ def _apply_waiting(connection: Connection, event: Event, now: datetime) -> list[
 def _put_off(connection: Connection, event: Event, error: LoyaltyError, now: datetime) -> str:
     if isinstance(error, Refused | BadInput):
         inbox.bury(connection, event, str(error), now)
+    elif isinstance(error, Held):
+        inbox.hold(connection, event, str(error), now)
     elif isinstance(error, Waits):
         inbox.postpone(connection, event, error, now)
     else:
@@ -172,12 +201,11 @@ def _put_off(connection: Connection, event: Event, error: LoyaltyError, now: dat
     return inbox.known(connection, event).state
 
 
-def _kept(connection: Connection, event: Event, request: idempotency.Request | None, waits: Waits) -> Outcome:
+def _kept(connection: Connection, event: Event, request: idempotency.Request | None, why: Waits | Held) -> Outcome:
     before = _received(connection, event, request)
     if before is not None:
         return before
-    inbox.postpone(connection, event, waits, clock.now())
-    return Outcome("waiting", reason=str(waits))
+    return Outcome(_put_off(connection, event, why, clock.now()), reason=str(why))
 
 
 def _failed() -> Waits:
@@ -197,3 +225,4 @@ def _tidy(connection: Connection, now: datetime) -> None:
     if throttles.take(connection, _TIDY) == 0:
         inbox.forget(connection, now)
         idempotency.forget(connection, now)
+        velocity.forget(connection, now)

@@ -16,9 +16,10 @@ from loyalty.api.events import Applied, Outcome
 from loyalty.api.repeats import Repeat, Said, repeatable, said
 from loyalty.api.responses import PROBLEMS, Waiting, of_event
 from loyalty.api.work import at_once
-from loyalty.db import accrual, inbox
+from loyalty.db import accrual, inbox, velocity
 from loyalty.db.api_keys import Key
 from loyalty.db.inbox import Event
+from loyalty.db.velocity import Deed
 
 KIND = "purchase"
 
@@ -44,6 +45,8 @@ class Purchase(Body):
     discount: Money | None = None
     channel: Label | None = Field(None, examples=["store"])
     location: Label | None = Field(None, examples=["Berlin 3"])
+    till: Label | None = Field(None, description="For limits: which till.", examples=["Berlin 3/2"])
+    staff: Label | None = Field(None, description="For limits: a handle, no name.", examples=["bob"])
 
 
 class PurchasePosted(Told):
@@ -83,7 +86,7 @@ async def record_purchase(
 
 async def _at_once(purchase: Purchase, event: Event, now: datetime) -> Outcome | None:
     """Record by a single statement, which nearly all purchases allow; None for those that take more."""
-    given: dict[str, Any] = purchase.given()
+    given = _sold(purchase)
     accrual.check_amounts(accrual.Purchase(**given))
     taken = await at_once(lambda statements: inbox.take_purchase(statements, event, given, now))
     if taken is None:
@@ -94,10 +97,15 @@ async def _at_once(purchase: Purchase, event: Event, now: datetime) -> Outcome |
 
 def apply(connection: Connection, event: Event, now: datetime) -> Applied:
     """Record the sale that an event tells of; the applier of its kind."""
-    given = Purchase.model_validate_json(event.body).given()
+    told = Purchase.model_validate_json(event.body)
+    given = _sold(told)
     if given["occurred_at"] is None and event.tries:
         given["occurred_at"] = event.received_at  # when it came, not when it could be recorded
     posted = accrual.record_purchase(connection, accrual.Purchase(**given), now)
+    if not posted.repeated:
+        at = min(given["occurred_at"] or now, now)
+        deed = Deed("earn", posted.member_no, posted.points_posted, at, told.till, told.staff, told.location)
+        velocity.count(connection, deed, released=event.released)
     answer = PurchasePosted(
         transaction_id=posted.transaction_id,
         points_posted=posted.points_posted,
@@ -105,3 +113,8 @@ def apply(connection: Connection, event: Event, now: datetime) -> Applied:
         tier=posted.tier,
     )
     return Applied(answer.model_dump_json(), posted.transaction_id)
+
+
+def _sold(purchase: Purchase) -> dict[str, Any]:
+    """What is recorded of it."""
+    return {name: value for name, value in purchase.given().items() if name not in {"till", "staff"}}

@@ -13,13 +13,17 @@ from loyalty import clock
 from loyalty.api import metrics
 from loyalty.api.bodies import Body, Id, Label, Points, Told
 from loyalty.api.callers import Needs
-from loyalty.api.repeats import Repeat, repeatable
+from loyalty.api.events import Applied
+from loyalty.api.held import HeldTold, answered_or_held, event_of
+from loyalty.api.repeats import Repeat, Said, repeatable, said
 from loyalty.api.responses import PROBLEMS, response
 from loyalty.api.work import answered_once, at_once, in_transaction
-from loyalty.db import redemptions
+from loyalty.db import redemptions, velocity
 from loyalty.db.api_keys import Key
 from loyalty.db.idempotency import Answer, Request
+from loyalty.db.inbox import Event
 from loyalty.db.redemptions import Purpose, Redemption
+from loyalty.db.velocity import Deed
 from loyalty.rules.money import to_major
 
 
@@ -30,6 +34,9 @@ class _NumberConvertor(StringConvertor):
 
 
 register_url_convertor("number", _NumberConvertor())
+
+KIND = "redemption"
+_NOT_SPENT = {"hold", "till", "staff", "location"}
 
 router = APIRouter(prefix="/v1/redemptions", tags=["redemptions"], responses=PROBLEMS)
 Redeemer = Annotated[Key, Depends(Needs("redemptions"))]
@@ -56,6 +63,9 @@ class Spending(Asked):
         None, description="The order, the reward, or the gift; a gift needs it.", examples=["order 4711"]
     )
     hold: bool = Field(False, description="Only hold the points, until commit, cancel or the time-out of the rules.")
+    till: Label | None = Field(None, description="For limits: which till.", examples=["Berlin 3/2"])
+    staff: Label | None = Field(None, description="For limits: a handle, no name.", examples=["bob"])
+    location: Label | None = Field(None, description="For limits: where.", examples=["Berlin 3"])
 
 
 class QuoteTold(Told):
@@ -95,19 +105,25 @@ def quote(asked: Asked, _caller: Redeemer) -> Response:
     return response(Answer(200, told.model_dump_json()))
 
 
-@router.post("", status_code=201, response_model=RedemptionTold, summary="Spend points, or hold them")
-async def redeem(spending: Spending, caller: Redeemer, repeat: Again) -> Response:
+@router.post(
+    "",
+    status_code=201,
+    response_model=RedemptionTold,
+    responses={202: {"model": HeldTold, "description": "It breaks a limit, and is kept until a person has seen it"}},
+    summary="Spend points, or hold them",
+)
+async def redeem(spending: Spending, caller: Redeemer, body: Annotated[Said, Depends(said)], repeat: Again) -> Response:
     """Spend points at once, or hold them; never more than are available. The header Idempotency-Key must be there."""
     request = repeat.needed(caller)
     answer = None if spending.hold else await _at_once(spending, request)
     if answer is None:
-        answer = await to_thread.run_sync(_redeem, spending, request)
+        answer = await to_thread.run_sync(_redeem, spending, request, body)
     return response(answer)
 
 
 async def _at_once(spending: Spending, request: Request) -> Answer | None:
     """Spend by a single statement, which nearly all redemptions allow; None for those that take more."""
-    given = spending.model_dump(exclude={"hold"})
+    given = spending.model_dump(exclude=_NOT_SPENT)
     body = await at_once(lambda statements: redemptions.take(statements, request, **given, now=clock.now()))
     if body is None:
         return None
@@ -115,19 +131,33 @@ async def _at_once(spending: Spending, request: Request) -> Answer | None:
     return Answer(201, body)
 
 
-def _redeem(spending: Spending, request: Request) -> Answer:
-    act = redemptions.hold if spending.hold else redemptions.redeem
-    given = spending.model_dump(exclude={"hold"})
+def _redeem(spending: Spending, request: Request, body: bytes) -> Answer:
     spent: list[int] = []
 
     def spend(connection: Connection) -> Answer:
-        made = act(connection, **given, now=clock.now())
+        made = _spent(connection, spending, clock.now())
         spent[:] = [made.points]
         return _told(201, made)
 
-    answer = answered_once(request, spend)
+    answer = answered_or_held(request, event_of(request, KIND, body, clock.now()), spend)
     metrics.points_posted("redemption", sum(spent))
     return answer
+
+
+def apply(connection: Connection, event: Event, now: datetime) -> Applied:
+    """Spend the points that an event asks for, which a person has released; the applier of its kind."""
+    spending = Spending.model_validate_json(event.body)
+    return Applied(_told(201, _spent(connection, spending, now, released=event.released)).body)
+
+
+def _spent(connection: Connection, spending: Spending, now: datetime, *, released: bool = False) -> Redemption:
+    """Spend or hold points, counted. Raises Held, besides what `redemptions.redeem` does."""
+    act = redemptions.hold if spending.hold else redemptions.redeem
+    made = act(connection, **spending.model_dump(exclude=_NOT_SPENT), now=now)
+    where = spending.till, spending.staff, spending.location
+    velocity.count(connection, Deed("redeem", made.member_no, made.points, now, *where), released=released)
+    velocity.after_change(connection, made.member_no, now, released=released)
+    return made
 
 
 @router.get("/{redemption_id:number}", response_model=RedemptionTold, summary="A redemption")

@@ -15,7 +15,7 @@ from loyalty.api.events import Applied
 from loyalty.api.purchases import Seller
 from loyalty.api.repeats import Repeat, Said, repeatable, said
 from loyalty.api.responses import PROBLEMS, Waiting, of_event
-from loyalty.db import accrual
+from loyalty.db import accrual, velocity
 from loyalty.db.inbox import Event
 
 KIND = "refund"
@@ -54,7 +54,7 @@ class RefundPosted(Told):
     response_model=RefundPosted,
     responses={
         200: {"model": RefundPosted, "description": "It was recorded before, or since it waited: its result"},
-        202: {"model": Waiting, "description": "It came before its sale, and is kept until that comes"},
+        202: {"model": Waiting, "description": "It is kept until its sale comes, or a person has seen it"},
     },
     summary="Record a refund",
 )
@@ -77,6 +77,8 @@ def apply(connection: Connection, event: Event, now: datetime) -> Applied:
     if given["occurred_at"] is None and event.tries:
         given["occurred_at"] = event.received_at  # when it came, not when it could be recorded
     posted = accrual.record_refund(connection, accrual.Refund(**given), now)
+    if not posted.repeated:
+        velocity.after_redemption(connection, posted.member_no, now, released=event.released)
     answer = RefundPosted(
         transaction_id=posted.transaction_id,
         points_posted=posted.points_posted,

@@ -12,6 +12,7 @@ from loyalty.api.problems import KINDS, MEDIA_TYPE
 from loyalty.db.idempotency import Answer
 from loyalty.errors import Refused
 
+KEPT = ("waiting", "held")
 _FIRST_PROBLEM = 400
 
 
@@ -33,7 +34,10 @@ class ProblemDetails(BaseModel):
 
 
 class Waiting(Told):
-    """What can't be applied yet is kept, and applied once it can. The same request again tells how it stands."""
+    """What can't be applied yet is kept, and applied once it can; what breaks a limit, once a person releases it.
+
+    The same request again tells how it stands.
+    """
 
     transaction_id: str = Field(examples=["R1"])
     state: str = Field(examples=["waiting"])
@@ -47,13 +51,13 @@ def response(answer: Answer) -> Response:
 
 
 def of_event(transaction_id: str, outcome: Outcome) -> Response:
-    """Tell what became of a transaction: 201 applied just now, 200 with the first answer, 202 waiting.
+    """Tell what became of a transaction: 201 applied just now, 200 with the first answer, 202 waiting or held.
 
     Raises Refused for one that was given up, or dropped by a person.
     """
     if outcome.answer is not None:
         return response(Answer(201 if outcome.first else 200, outcome.answer))
-    if outcome.state != "waiting":
+    if outcome.state not in KEPT:
         raise Refused(f"the same came before and is {outcome.state}: {outcome.reason}")
     waiting = Waiting(transaction_id=transaction_id, state=outcome.state, reason=outcome.reason or "")
     return response(Answer(202, waiting.model_dump_json()))

@@ -271,6 +271,17 @@ def _add_api(commands: Any) -> None:
     drop = _command(actions, "drop", "drop events for good")
     drop.add_argument("numbers", nargs="+", type=_whole, metavar="NUMBER")
     drop.add_argument("--note", type=_note, metavar="TEXT", required=True, help="why")
+    held = _command(commands, "held", "list, show, release or refuse what breaks a limit")
+    actions = held.add_subparsers(metavar="ACTION", dest="action", required=True)
+    _command(actions, "list", "list what is held", json=True)
+    show = _command(actions, "show", "show what is held and what it said", json=True)
+    show.add_argument("number", type=_whole, metavar="NUMBER")
+    for action, about in (("release", "let it be done after all, once"), ("refuse", "refuse it for good")):
+        decide = _command(actions, action, about)
+        decide.add_argument("number", type=_whole, metavar="NUMBER")
+        decide.add_argument("--by", type=_name, metavar="NAME", required=True, help="in whose name")
+        if action == "refuse":
+            decide.add_argument("--note", type=_note, metavar="TEXT", required=True, help="why")
 
 
 def _add_surroundings(commands: Any) -> None:

@@ -28,7 +28,7 @@ def put_member(connection: Connection, customer_id: str, given: Mapping[str, Any
         if fields["email"] or fields["phone"]:
             identity.keep_identifiers(connection, enrolled, fields["phone"])
         return True
-    changed = run(connection, "api/change_member", customer_id=customer_id, given=list(given), **fields)
+    changed = run(connection, "api/change_member", customer_id=customer_id, given=list(given), at=now, **fields)
     member = changed.one_or_none()
     if member is None:
         raise Refused("the member is erased")

@@ -27,7 +27,10 @@ _MOST_DOUBLINGS = 20
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What came: whose, which, of what kind, its bytes, and the digest of what they say."""
+    """What came: whose, which, of what kind, its bytes, and the digest of what they say.
+
+    `released`: a person has seen that it breaks a limit, and lets it be applied.
+    """
 
     source: str
     event_id: str
@@ -36,6 +39,7 @@ class Event:
     body: bytes
     received_at: datetime
     tries: int = 0
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,23 @@ def bury(connection: Connection, event: Event, reason: str, now: datetime) -> No
     run(connection, "inbox/bury_event", source=event.source, event_id=event.event_id, reason=reason, at=now)
 
 
+def hold(connection: Connection, event: Event, reason: str, now: datetime) -> None:
+    """Hold an event that breaks a limit until a person releases or refuses it, and tell staff."""
+    run(connection, "inbox/hold_event", source=event.source, event_id=event.event_id, reason=reason, at=now)
+
+
+def release(connection: Connection, event_no: int, by: str, now: datetime) -> Event | None:
+    """Let a held event be applied, in this transaction; None if none of that number is held."""
+    row = run(connection, "inbox/release_event", event_no=event_no, released_by=by, at=now).one_or_none()
+    return None if row is None else _event(row)
+
+
+def refuse(connection: Connection, event_no: int, by: str, note: str, now: datetime) -> bool:
+    """Refuse a held event for good; False if none of that number is held."""
+    reason = f"refused by {by}: {note}"
+    return run(connection, "inbox/refuse_event", event_no=event_no, reason=reason, at=now).rowcount == 1
+
+
 def next_due(connection: Connection, now: datetime) -> Event | None:
     """The event that is due longest, locked for this transaction; None if none is, or others work on them."""
     row = run(connection, "inbox/lock_due", at=now).one_or_none()
@@ -201,4 +222,5 @@ def _event(row: Any) -> Event:
         body=bytes(row.body or b""),
         received_at=row.received_at,
         tries=row.tries,
+        released=row.released,
     )

@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, text
 
+from loyalty.db import velocity
 from loyalty.db.statements import parameters, run
 from loyalty.errors import Refused
 from loyalty.rules.money import to_minor
@@ -63,6 +64,7 @@ def install(
     columns = {name: _value(programme, name) for name in wanted - given.keys()}
     version: int = run(connection, "rules/add_version", **given, **columns).scalar_one()
     _add_ladder(connection, version, programme)
+    velocity.add_limits(connection, version, programme)
     return version
 
 

@@ -64,8 +64,11 @@ def _send(connection: Connection, sender: _Sender, row: Row[Any]) -> str:
             hashed = one_time_codes.hashed(code, row.salt)
             run(connection, "approvals/keep_code", approval_no=row.approval_no, code_hash=hashed)
         name = f"{row.queued_on}/staff-{row.message_no:08}-{row.kind}.eml"
-        approval = approvals.read(connection, row.approval_no)
-        sender.channel.write(name, _message(sender, approval, row, to, code))
+        if row.approval_no is None:
+            told = _held(row)
+        else:
+            told = _asked(sender, approvals.read(connection, row.approval_no), row, code)
+        sender.channel.write(name, _message(sender, row, to, told))
     state = "withheld" if reason else "sent"
     run(
         connection,
@@ -78,10 +81,16 @@ def _send(connection: Connection, sender: _Sender, row: Row[Any]) -> str:
     return state
 
 
-def _message(sender: _Sender, approval: Approval, row: Row[Any], to: str, code: str | None) -> bytes:
-    """The message as the file channel keeps it."""
+def _held(row: Row[Any]) -> str:
+    """What is said of an event that breaks a limit: never whose it is."""
+    template = environment("text").get_template(f"staff/{row.kind}.j2")
+    return template.render(number=row.event_no, kind=row.event_kind, reason=row.event_reason)
+
+
+def _asked(sender: _Sender, approval: Approval, row: Row[Any], code: str | None) -> str:
+    """What is said of an approval."""
     ui = settings().prefect_ui_url
-    told = (
+    return (
         environment("text")
         .get_template(f"staff/{row.kind}.j2")
         .render(
@@ -94,6 +103,10 @@ def _message(sender: _Sender, approval: Approval, row: Row[Any], to: str, code: 
             url=f"{ui.rstrip('/')}/v2/runs/flow-run/{row.flow_run_id}" if ui and row.flow_run_id else None,
         )
     )
+
+
+def _message(sender: _Sender, row: Row[Any], to: str, told: str) -> bytes:
+    """The message as the file channel keeps it; the first line told is its subject."""
     subject, _, text = told.lstrip().partition("\n")
     email = EmailMessage(policy=SMTP.clone(max_line_length=LONGEST_LINE))
     email["From"] = formataddr((sender.rules.name, f"no-reply@{DOMAIN}"))

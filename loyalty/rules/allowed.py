@@ -287,15 +287,16 @@ class Tables(Checked):
 
     heading: str
     most: int
+    least: int = 1
 
     @property
     def says(self) -> str:
         """The number and the form."""
-        return f"1 to {self.most} tables, each under a line [[{self.heading}]]"
+        return f"{self.least} to {self.most} tables, each under a line [[{self.heading}]]"
 
     def read(self, value: Any) -> list[object]:
         """Take a list of tables."""
-        if not isinstance(value, list | tuple) or not 1 <= len(value) <= self.most:
+        if not isinstance(value, list | tuple) or not self.least <= len(value) <= self.most:
             raise ValueError
         if not all(isinstance(table, Mapping | BaseModel) for table in value):
             raise ValueError

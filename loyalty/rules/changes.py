@@ -7,13 +7,14 @@ everything open, "never" and "off" can be written, and what is wrong is told by 
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from loyalty.errors import BadInput, WrongUse
 from loyalty.rules.allowed import Number, Switch, Tables, Whole
-from loyalty.rules.programme import MOST_TIERS, Programme, Tier
+from loyalty.rules.programme import MOST_TIERS, Programme, Tier, Velocity
 from loyalty.rules.toml import LARGEST_FILE_BYTES, checked, kind_of, parse, written
 
 ORIGIN = "rules"  # what errors call the rules that a form makes
@@ -103,7 +104,7 @@ def differences(before: Programme, after: Programme) -> list[Difference]:
         for values in [tuple(written(rules, key) for rules in (before, after))]
         if values[0] != values[1]
     ]
-    return keys + list(_ladder_differences(before, after))
+    return [*keys, *_ladder_differences(before, after), *_limit_differences(before, after)]
 
 
 def _ladder_differences(before: Programme, after: Programme) -> Iterator[Difference]:
@@ -115,8 +116,20 @@ def _ladder_differences(before: Programme, after: Programme) -> Iterator[Differe
                 yield Difference(f"{name}: {key}", before_it, after_it)
 
 
-def _written(tier: Tier) -> dict[str, str]:
-    return {key: written(tier, key) for key in Tier.model_fields}
+def _limit_differences(before: Programme, after: Programme) -> Iterator[Difference]:
+    """Limits by their place, each in a line: they have no names."""
+    old, new = ([_in_a_line(limit) for limit in rules.velocity] for rules in (before, after))
+    for place, (before_it, after_it) in enumerate(zip_longest(old, new), 1):
+        if before_it != after_it:
+            yield Difference(f"Limit {place}", before_it, after_it)
+
+
+def _in_a_line(limit: Velocity) -> str:
+    return ", ".join(f"{key} = {value}" for key, value in _written(limit).items())
+
+
+def _written(table: BaseModel) -> dict[str, str]:
+    return {key: written(table, key) for key in type(table).model_fields}
 
 
 def _values(model: type[BaseModel], fields: Mapping[str, str]) -> dict[str, Any]:

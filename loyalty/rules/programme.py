@@ -3,6 +3,7 @@
 A key that is off is None in Python. Amounts of money are Decimals in major units of the programme's currency.
 """
 
+from collections.abc import Iterator
 from datetime import date, time
 from decimal import Decimal
 from itertools import pairwise
@@ -16,6 +17,7 @@ from loyalty.rules.allowed import Choice, Code, Day, Number, Switch, Tables, Tex
 from loyalty.rules.money import MINOR_DIGITS, decimals
 
 MOST_TIERS = 20
+MOST_LIMITS = 50
 HANDLE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"  # how people are named: never by an e-mail address
 LABEL = r"[a-z][a-z0-9_]{0,29}"  # reason codes, channels
 MOST_POINTS = 1_000_000_000
@@ -28,6 +30,10 @@ Shortfall = Literal["owe", "write_off"]
 Qualify = Literal["trailing_12_months", "lifetime", "period"]
 Downgrade = Literal["one_step", "never"]
 Overdue = Literal["lapse", "escalate"]
+Watched = Literal["earn", "redeem", "redeem_after_change", "refund_after_redemption"]
+Per = Literal["member", "till", "staff", "location"]
+Span = Literal["hour", "day", "month"]
+Measure = Literal["points", "events"]
 Flag = Annotated[bool, Switch()]
 _Bonus = Annotated[int, Whole(0, 1_000_000)]
 
@@ -49,6 +55,26 @@ class Tier(BaseModel):
     """Voucher that an upgrade into this tier brings, in money. 0 is none."""
     gift: Annotated[str, Text(200, empty=True)] = ""
     """Gift that the warehouse sends on an upgrade into this tier. "" is none."""
+
+
+class Velocity(BaseModel):
+    """A limit above which what a till tells is held until a person has seen it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: Annotated[Watched, Choice(get_args(Watched))]
+    """What is watched: purchases, redemptions, redemptions soon after a change of e-mail address or phone number, or
+    refunds soon after a redemption of the same member."""
+    per: Annotated[Per, Choice(get_args(Per))] = "member"
+    """Of whom earn and redeem are counted. What names no till, person or location isn't counted for them."""
+    window: Annotated[Span, Choice(get_args(Span))] = "day"
+    """The hours, days or months, in the programme's zone, for which they are counted."""
+    of: Annotated[Measure, Choice(get_args(Measure))] = "events"
+    """Whether their points are counted, or how many there are."""
+    most: Annotated[int | None, Whole(0, MOST_POINTS, word="off")] = None
+    """The most of them in a window; earn and redeem need it."""
+    hours: Annotated[int | None, Whole(1, 8760, word="off")] = None
+    """How soon is too soon, for the kinds that ask it."""
 
 
 DEFAULT_LADDER = (
@@ -223,6 +249,10 @@ class Programme(BaseModel):
     tiers: Annotated[tuple[Tier, ...], Tables("tiers", MOST_TIERS)] = DEFAULT_LADDER
     """The ladder, from the tier in which members begin upwards."""
 
+    velocity: Annotated[tuple[Velocity, ...], Tables("velocity", MOST_LIMITS, least=0)] = ()
+    """Limits, each under a line [[velocity]], above which a purchase, refund or redemption is held for review; none
+    unless given."""
+
     @field_validator("sms_until")
     @classmethod
     def _after_sms_from(cls, until: time, info: ValidationInfo) -> time:
@@ -240,10 +270,15 @@ class Programme(BaseModel):
         mistakes = [*_threshold_mistakes(tiers), *_name_mistakes(tiers)]
         if "currency" in info.data:
             mistakes += _voucher_mistakes(tiers, info.data["currency"])
-        if mistakes:
-            problem = "; ".join(f"tier {index + 1}: {key}: {text}" for index, key, text in mistakes)
-            raise PydanticCustomError("ladder", "{problem}", {"problem": problem, "mistakes": mistakes})
+        _refuse("tiers", "tier", mistakes)
         return tiers
+
+    @field_validator("velocity")
+    @classmethod
+    def _limiting(cls, velocity: tuple[Velocity, ...]) -> tuple[Velocity, ...]:
+        """Each limit says what it needs, and nothing that it doesn't."""
+        _refuse("velocity", "limit", [mistake for at, limit in enumerate(velocity) for mistake in _limits(at, limit)])
+        return velocity
 
     def tier(self, name: str) -> Tier:
         """Give the tier of that name; BadInput, which lists them, if there is none."""
@@ -253,7 +288,25 @@ class Programme(BaseModel):
         raise BadInput(f"no tier has that name: the tiers are {', '.join(tier.name for tier in self.tiers)}")
 
 
-Mistake = tuple[int, str, str]  # the tier's place from 0, the key, what is wrong with it
+Mistake = tuple[int, str, str]  # the table's place from 0, the key, what is wrong with it
+
+
+def _refuse(key: str, called: str, mistakes: list[Mistake]) -> None:
+    if mistakes:
+        problem = "; ".join(f"{called} {index + 1}: {key}: {text}" for index, key, text in mistakes)
+        raise PydanticCustomError("tables", "{problem}", {"problem": problem, "key": key, "mistakes": mistakes})
+
+
+def _limits(at: int, limit: Velocity) -> Iterator[Mistake]:
+    counted = limit.kind in {"earn", "redeem"}
+    needed, other = ("most", "hours") if counted else ("hours", "most")
+    if getattr(limit, needed) is None:
+        yield at, needed, f'must be given where kind is "{limit.kind}"'
+    wrong = [other] if getattr(limit, other) is not None else []
+    unset = {key: Velocity.model_fields[key].default for key in ("per", "window", "of")}
+    wrong += [] if counted else [key for key, default in unset.items() if getattr(limit, key) != default]
+    for key in wrong:
+        yield at, key, f'means nothing where kind is "{limit.kind}": leave it out'
 
 
 def _threshold_mistakes(tiers: tuple[Tier, ...]) -> list[Mistake]:

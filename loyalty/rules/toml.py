@@ -15,10 +15,14 @@ from pydantic_core import ErrorDetails
 
 from loyalty.errors import BadInput
 from loyalty.rules.allowed import Allowed, Checked, Switch, shown
-from loyalty.rules.programme import Programme, Tier
+from loyalty.rules.programme import Programme, Tier, Velocity
 
 DEFAULT_FILE = Path(__file__).with_name("programme.toml")
 LARGEST_FILE_BYTES = 65_536
+
+TABLES: Mapping[str, type[BaseModel]] = {"tiers": Tier, "velocity": Velocity}
+"""The keys whose values are tables, at the end of the file, each under a line [[key]]."""
+_CALLED = {"tiers": "tier", "velocity": "limit"}
 
 Place = tuple[str | int, ...]  # ("rate",) or ("tiers", 1, "threshold")
 
@@ -38,6 +42,7 @@ _HEADINGS = {
     "registration_points": "Points for more than purchases",
     "sms_from": "Quiet hours",
     "tiers": "The ladder",
+    "velocity": "Limits",
 }
 _WIDTH = 100
 _LONGEST_STATEMENT_LINES = 250
@@ -94,13 +99,16 @@ def to_toml(programme: Programme) -> str:
     for key in Programme.model_fields:
         if key in _HEADINGS:
             blocks.append(f"# ---- {_HEADINGS[key]} ".ljust(_WIDTH, "-"))
-        if key != "tiers":
+        if key not in TABLES:
             blocks.append(f"{_about(Programme, key)}\n{_setting(programme, key)}")
-    blocks.append(_comment(f"{Programme.model_fields['tiers'].description}"))
-    blocks.append("\n".join(_about(Tier, key, f"{key}: ") for key in Tier.model_fields))
-    blocks += [
-        "\n".join(["[[tiers]]", *(_setting(tier, key) for key in Tier.model_fields)]) for tier in programme.tiers
-    ]
+            continue
+        model = TABLES[key]
+        blocks.append(_comment(f"{Programme.model_fields[key].description}"))
+        blocks.append("\n".join(_about(model, each, f"{each}: ") for each in model.model_fields))
+        blocks += [
+            "\n".join([f"[[{key}]]", *(_setting(table, each) for each in model.model_fields)])
+            for table in getattr(programme, key)
+        ]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -146,10 +154,10 @@ def _comment(text: str) -> str:
 def _mistakes(details: ErrorDetails) -> list[tuple[Place, str]]:
     """Say where a mistake is and what is allowed there; the ladder's check may have found several at once."""
     place: Place = details["loc"]
-    model: type[BaseModel] = Tier if place[0] == "tiers" and len(place) > 1 else Programme
+    model = TABLES.get(str(place[0]), Programme) if len(place) > 1 else Programme
     match details["type"]:
-        case "ladder":
-            return [(("tiers", index, key), text) for index, key, text in details["ctx"]["mistakes"]]
+        case "tables":
+            return [((details["ctx"]["key"], index, key), text) for index, key, text in details["ctx"]["mistakes"]]
         case "missing":
             return [(place, f"must be given: {kind_of(model, str(place[-1])).says}")]
         case "extra_forbidden":
@@ -164,8 +172,9 @@ def _did_you_mean(key: str, model: type[BaseModel]) -> str:
 
 
 def _report(origin: str, line: int, place: Place, text: str) -> str:
-    keys = [f"tier {key + 1}" if isinstance(key, int) else _key(key) for key in place]
-    named = keys[1:] if len(keys) > 1 and place[0] == "tiers" else keys
+    called = _CALLED.get(str(place[0]), "")
+    keys = [f"{called} {key + 1}" if isinstance(key, int) else _key(key) for key in place]
+    named = keys[1:] if len(keys) > 1 and called else keys
     return ": ".join([origin, *([f"line {line}"] if line else []), *named, text])
 
 
@@ -183,18 +192,19 @@ def _line(place: Place, lines: Mapping[Place, int]) -> int:
 
 
 def _line_numbers(text: str) -> dict[Place, int]:
-    """Give the line, from 1, of every key and of every [[tiers]] in text that is valid TOML."""
+    """Give the line, from 1, of every key and of every [[table]] in text that is valid TOML."""
     lines: dict[Place, int] = {}
     table: Place = ()
-    tiers = 0
+    counts = dict.fromkeys(TABLES, 0)
     for number, statement, parsed in _statements(text):
         key = next(iter(parsed))
         if not statement.startswith("["):
             lines.setdefault((*table, key), number)
             continue
         table = (key,)
-        if statement.startswith("[[") and key == "tiers":
-            table, tiers = (key, tiers), tiers + 1
+        if statement.startswith("[[") and key in counts:
+            table = (key, counts[key])
+            counts[key] += 1
         lines.setdefault(table, number)
     return lines
 

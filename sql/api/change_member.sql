@@ -1,6 +1,6 @@
 -- does:   writes the fields named in `given` into a member who is not erased; null empties one
 -- again:  writes the same
--- params: customer_id text, given text[], email text, phone text, first_name text, last_name text, birthday date, joined_on date, time_zone text, language text, email_consent boolean, sms_consent boolean
+-- params: customer_id text, given text[], email text, phone text, first_name text, last_name text, birthday date, joined_on date, time_zone text, language text, email_consent boolean, sms_consent boolean, at timestamptz
 update members as m
 set
     email = case when 'email' = any(:given) then :email else m.email end,
@@ -12,6 +12,11 @@ set
     time_zone = case when 'time_zone' = any(:given) then :time_zone else m.time_zone end,
     language = case when 'language' = any(:given) then :language else m.language end,
     email_consent = case when 'email_consent' = any(:given) then :email_consent else m.email_consent end,
-    sms_consent = case when 'sms_consent' = any(:given) then :sms_consent else m.sms_consent end
+    sms_consent = case when 'sms_consent' = any(:given) then :sms_consent else m.sms_consent end,
+    contact_changed_at = case
+        when ('email' = any(:given) and m.email is distinct from :email)
+            or ('phone' = any(:given) and m.phone is distinct from :phone) then :at
+        else m.contact_changed_at
+    end
 where m.member_no = loyalty.member_called(:customer_id) and m.erased_at is null
 returning m.member_no, m.phone

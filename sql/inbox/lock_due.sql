@@ -9,7 +9,8 @@ select
     i.digest,
     i.body,
     i.received_at,
-    i.tries
+    i.tries,
+    i.released_by is not null as released
 from inbox as i
 where i.state = 'waiting' and i.next_try_at <= :at
 order by i.next_try_at, i.event_no

@@ -10,7 +10,8 @@ select
     i.digest,
     i.body,
     i.received_at,
-    i.tries
+    i.tries,
+    i.released_by is not null as released
 from inbox as i
 where i.source = :source and i.waits_for = :transaction_id and i.state = 'waiting'
 order by i.event_no

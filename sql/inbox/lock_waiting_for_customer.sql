@@ -10,7 +10,8 @@ select
     i.digest,
     i.body,
     i.received_at,
-    i.tries
+    i.tries,
+    i.released_by is not null as released
 from inbox as i
 where i.waits_for_customer = :customer_id
 order by i.event_no

@@ -6,5 +6,5 @@ set
     state = 'waiting',
     next_try_at = :at,
     finished_at = null
-where i.state <> 'applied' and i.event_no = any(:numbers)
+where i.state not in ('applied', 'held') and i.event_no = any(:numbers)
 returning i.event_no

@@ -2420,15 +2420,16 @@ create function loyalty.lock_event(source text, event_id text) returns void lang
 $$;
 
 -- Keeps a purchase as it came and records it, with the answer to whoever asks; also the points posted. Nothing is written unless the
--- state is recorded: where it isn't (the event is known, a refund waits for it, the customer is new, owes points or was referred, it
--- can't be recorded), it takes more statements than one, or a refusal. Again: the keys of inbox and transactions refuse a second one.
+-- state is recorded: where it isn't (the event is known, a refund waits for it, the customer is new, owes points or was referred, the
+-- rules set limits, it can't be recorded), it takes more statements than one, or a refusal. Again: the keys of inbox and transactions
+-- refuse a second one.
 create function loyalty.take_purchase(told loyalty.told_transaction, digest bytea, body bytea, at timestamptz)
 returns table (state text, answer text, points bigint) language plpgsql as $$
 declare
     recorded loyalty.till_answer;
 begin
     perform loyalty.lock_event(told.source, told.transaction_id);
-    if exists (
+    if exists (select from loyalty.velocity_limits) or exists (
         select from loyalty.inbox as i where i.source = told.source and i.event_id = told.transaction_id
     ) or exists (
         select from loyalty.inbox as i
@@ -2463,7 +2464,7 @@ begin
 end $$;
 
 -- Spends points under an idempotency key and keeps the answer. Null, with nothing written, if that takes more statements than one, or a
--- refusal: the key was used before, the points can't be spent, or a hold that is over gave back what must pay a debt first.
+-- refusal: the key was used before, the rules set limits, the points can't be spent, or a hold that is over gave back what must pay a debt first.
 create function loyalty.take_redemption(
     key integer, key_given text, digest bytea, customer text, wanted bigint, purpose text, reference text, at timestamptz
 ) returns text language plpgsql as $$
@@ -2471,6 +2472,9 @@ declare
     made loyalty.redemption_answer;
     told text;
 begin
+    if exists (select from loyalty.velocity_limits) then
+        return null;
+    end if;
     insert into loyalty.answers (key_no, idempotency_key, digest, status, answered_at)
     values (key, key_given, take_redemption.digest, 201, at)
     on conflict (key_no, idempotency_key) do nothing;
@@ -3825,3 +3829,58 @@ begin
     update loyalty.identifiers as i set member_no = merge.lost_no, origin_no = nullif(i.origin_no, merge.lost_no)
     where i.member_no = merge.kept_no and i.origin_no = any(loyalty.family_of(merge.lost_no));
 end $$;
+-- Limits: how often, and how much, members, tills, staff and places may earn and redeem before a person looks.
+
+-- The limits of a version of the rules, in the order of its file. Rules without limits have no row, so that one look says whether there
+-- is anything to count.
+create table loyalty.velocity_limits (
+    version integer not null references loyalty.rules_versions on delete cascade,
+    place smallint not null check (place >= 1),
+    kind text not null check (kind in ('earn', 'redeem', 'redeem_after_change', 'refund_after_redemption')),
+    per text not null check (per in ('member', 'till', 'staff', 'location')),
+    span text not null check (span in ('hour', 'day', 'month')),
+    measure text not null check (measure in ('points', 'events')),
+    most bigint check (most >= 0),
+    hours integer check (hours >= 1),
+    primary key (version, place),
+    check ((kind in ('earn', 'redeem')) = (most is not null)),
+    check ((most is null) <> (hours is null))
+);
+
+-- What was counted, in the transactions that are counted: exact, since each waits for the one before that counts the same.
+create table loyalty.velocity_counts (
+    kind text not null,
+    per text not null,
+    span text not null,
+    subject text not null,
+    starts_at timestamp not null,
+    points bigint not null,
+    events bigint not null,
+    primary key (kind, per, span, subject, starts_at)
+) with (fillfactor = 70);
+
+comment on column loyalty.velocity_counts.subject is 'the member''s number, or the till, person or location as the till named it';
+comment on column loyalty.velocity_counts.starts_at is 'when the hour, day or month began, in the programme''s zone';
+
+alter table loyalty.members add column contact_changed_at timestamptz;
+
+comment on column loyalty.members.contact_changed_at is 'when e-mail address or phone number last became another, after the enrolment';
+
+-- What breaks a limit is held until a person releases it, which is once, or refuses it.
+alter table loyalty.inbox
+    add column released_by text,
+    drop constraint inbox_state_check,
+    add constraint inbox_state_check check (state in ('waiting', 'applied', 'held', 'dead', 'dropped'));
+
+comment on column loyalty.inbox.released_by is 'who let it be applied though it breaks a limit';
+
+alter table loyalty.staff_messages
+    add column event_no bigint,
+    alter column approval_no drop not null,
+    drop constraint staff_messages_kind_check,
+    add constraint staff_messages_kind_check check (
+        kind in ('review_waiting', 'review_reminder', 'review_overdue', 'review_code', 'limit_breached')
+    ),
+    add constraint staff_messages_have_their_cause check (
+        (kind = 'limit_breached') = (approval_no is null) and (kind = 'limit_breached') = (event_no is not null)
+    );

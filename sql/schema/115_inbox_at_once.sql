@@ -6,15 +6,16 @@ create function loyalty.lock_event(source text, event_id text) returns void lang
 $$;
 
 -- Keeps a purchase as it came and records it, with the answer to whoever asks; also the points posted. Nothing is written unless the
--- state is recorded: where it isn't (the event is known, a refund waits for it, the customer is new, owes points or was referred, it
--- can't be recorded), it takes more statements than one, or a refusal. Again: the keys of inbox and transactions refuse a second one.
+-- state is recorded: where it isn't (the event is known, a refund waits for it, the customer is new, owes points or was referred, the
+-- rules set limits, it can't be recorded), it takes more statements than one, or a refusal. Again: the keys of inbox and transactions
+-- refuse a second one.
 create function loyalty.take_purchase(told loyalty.told_transaction, digest bytea, body bytea, at timestamptz)
 returns table (state text, answer text, points bigint) language plpgsql as $$
 declare
     recorded loyalty.till_answer;
 begin
     perform loyalty.lock_event(told.source, told.transaction_id);
-    if exists (
+    if exists (select from loyalty.velocity_limits) or exists (
         select from loyalty.inbox as i where i.source = told.source and i.event_id = told.transaction_id
     ) or exists (
         select from loyalty.inbox as i
@@ -49,7 +50,7 @@ begin
 end $$;
 
 -- Spends points under an idempotency key and keeps the answer. Null, with nothing written, if that takes more statements than one, or a
--- refusal: the key was used before, the points can't be spent, or a hold that is over gave back what must pay a debt first.
+-- refusal: the key was used before, the rules set limits, the points can't be spent, or a hold that is over gave back what must pay a debt first.
 create function loyalty.take_redemption(
     key integer, key_given text, digest bytea, customer text, wanted bigint, purpose text, reference text, at timestamptz
 ) returns text language plpgsql as $$
@@ -57,6 +58,9 @@ declare
     made loyalty.redemption_answer;
     told text;
 begin
+    if exists (select from loyalty.velocity_limits) then
+        return null;
+    end if;
     insert into loyalty.answers (key_no, idempotency_key, digest, status, answered_at)
     values (key, key_given, take_redemption.digest, 201, at)
     on conflict (key_no, idempotency_key) do nothing;

@@ -4,6 +4,9 @@
 select
     m.message_no,
     m.kind,
+    i.event_no,
+    i.kind as event_kind,
+    i.reason as event_reason,
     to_char(m.queued_at at time zone p.time_zone, 'YYYY-MM-DD') as queued_on,
     a.approval_no,
     a.salt::text as salt,
@@ -13,11 +16,13 @@ select
         order by n.attempt desc limit 1
     ) as flow_run_id,
     case
+        when m.event_no is not null then case when i.state is distinct from 'held' then 'stale' end
         when a.state not in ('open', 'lapsed') or (a.state = 'lapsed' and m.kind <> 'review_overdue') then 'stale'
         when m.kind = 'review_code' and (a.code_hash is not null or not :codes) then 'stale'
     end as withheld
 from loyalty.staff_messages as m
-inner join loyalty.approvals as a on m.approval_no = a.approval_no
+left join loyalty.approvals as a on m.approval_no = a.approval_no
+left join loyalty.inbox as i on m.event_no = i.event_no and i.state <> 'applied'
 cross join loyalty.programme as p
 where m.state = 'queued'
 order by m.message_no

@@ -189,6 +189,7 @@ def test_every_key_that_a_month_needs_is_a_column(books: Connection) -> None:
         "sms_from",
         "sms_until",
         "tiers",
+        "velocity",
         "visit_points",
         "visits_each",
         "window",

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from loyalty.rules.allowed import Allowed, Choice, Code, Day, Number, Switch, Text, TimeOfDay, Whole, Words
 from loyalty.rules.money import MINOR_DIGITS
-from loyalty.rules.programme import Programme, Tier
+from loyalty.rules.programme import Programme, Tier, Velocity
+from loyalty.rules.toml import TABLES
 
 HANDLES = string.ascii_letters + string.digits
 
@@ -90,10 +91,21 @@ def ladders(draw: st.DrawFn, currency: str) -> tuple[Tier, ...]:
 
 
 @st.composite
+def limits(draw: st.DrawFn) -> Velocity:
+    """A limit that says what its kind needs."""
+    what = draw(values(kind(Velocity, "kind")))
+    if what not in {"earn", "redeem"}:
+        return Velocity(kind=what, hours=draw(st.integers(1, 8760)))
+    others = {key: values(kind(Velocity, key)) for key in ("per", "window", "of")}
+    return Velocity(kind=what, most=draw(st.integers(0, 1_000_000_000)), **draw(st.fixed_dictionaries(others)))
+
+
+@st.composite
 def programmes(draw: st.DrawFn) -> Programme:
     """Any programme."""
-    keys = [key for key in Programme.model_fields if key not in {"tiers", "sms_from", "sms_until"}]
+    keys = [key for key in Programme.model_fields if key not in {*TABLES, "sms_from", "sms_until"}]
     drawn = {key: draw(values(kind(Programme, key))) for key in keys}
     quiet = draw(st.lists(values(TimeOfDay()), min_size=2, max_size=2, unique=True).map(sorted))
     tiers = draw(ladders(drawn["currency"]))
-    return Programme(**drawn, sms_from=quiet[0], sms_until=quiet[1], tiers=tiers)
+    velocity = tuple(draw(st.lists(limits(), max_size=3)))
+    return Programme(**drawn, sms_from=quiet[0], sms_until=quiet[1], tiers=tiers, velocity=velocity)

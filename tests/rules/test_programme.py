@@ -67,6 +67,7 @@ DEFAULTS = {
     "claim_days": 30,
     "sms_from": time(8),
     "sms_until": time(21),
+    "velocity": (),
     "tiers": (
         {"name": "Bronze", "threshold": 0, "multiplier": 1, "review": False, "voucher": 0, "gift": ""},
         {"name": "Silver", "threshold": 120, "multiplier": 1, "review": False, "voucher": 5, "gift": ""},

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loyalty.errors import BadInput
-from loyalty.rules.programme import Programme, Tier
-from loyalty.rules.toml import DEFAULT_FILE, LARGEST_FILE_BYTES, kind_of, parse, read, to_toml
+from loyalty.rules.programme import Programme, Tier, Velocity
+from loyalty.rules.toml import DEFAULT_FILE, LARGEST_FILE_BYTES, TABLES, kind_of, parse, read, to_toml
 from tests.rules.programmes import kind, programmes, values
 
 DEFAULT = to_toml(Programme())
 INSTANT = "2026-01-01T00:00:00Z"
-KEYS = [key for key in Programme.model_fields if key != "tiers"]
+KEYS = [key for key in Programme.model_fields if key not in TABLES]
 
 LADDER = """\
 [[tiers]]
@@ -237,3 +237,27 @@ def test_files_of_other_editors_are_read(tmp_path: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbf" + DEFAULT.replace("\n", "\r\n").encode())
 
     assert read(file) == Programme()
+
+
+def test_a_wrong_limit_is_told_with_its_line() -> None:
+    """Law: a limit needs most or hours, as its kind asks, and takes nothing that means nothing there."""
+    limits = """\
+[[velocity]]
+kind = "earn"
+[[velocity]]
+kind = "refund_after_redemption"
+hours = 3
+most = 3
+per = "till"
+"""
+    unknown = '[[velocity]]\nkind = "buy"\nmots = 3'
+
+    assert mistakes(limits) == [
+        'line 1: limit 1: most: must be given where kind is "earn"',
+        'line 6: limit 2: most: means nothing where kind is "refund_after_redemption": leave it out',
+        'line 7: limit 2: per: means nothing where kind is "refund_after_redemption": leave it out',
+    ]
+    assert mistakes(unknown) == [
+        f'line 2: limit 1: kind: must be {kind(Velocity, "kind").says}, not "buy"',
+        "line 3: limit 1: mots: no rule has this name; did you mean most?",
+    ]

@@ -52,7 +52,7 @@ def _record_rows(own: Session) -> None:
     run(own.connection, "imports/compare_members")
     _number_phones(own)
     run(own.connection, "imports/drop_identifiers")
-    run(own.connection, "imports/update_members")
+    run(own.connection, "imports/update_members", at=clock.now())
     run(own.connection, "imports/enrol_members", enrolled_at=clock.now(), tier_no=own.programme.first_tier)
     run(own.connection, "imports/keep_identifiers")
     run(own.connection, "inbox/wake_registered", at=clock.now())
