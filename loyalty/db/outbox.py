@@ -21,6 +21,14 @@ class Queued:
     channel: Literal["email", "sms"] = "email"
 
 
+def queue_to_staff(connection: Connection, kind: str, occasion: str, facts: Mapping[str, Any], now: datetime) -> None:
+    """Queue a message to staff, such as "limit_breached" with limit, count and most; again does nothing.
+
+    `occasion` makes it one of its kind: a limit and a day, say. `facts` never hold personal data.
+    """
+    run(connection, "outbox/queue_staff_message", kind=kind, occasion=occasion, facts=json.dumps(dict(facts)), at=now)
+
+
 def queue(connection: Connection, member_no: int, message: Queued, now: datetime) -> None:
     """Queue a message for a member; again for the same kind and occasion does nothing."""
     run(

@@ -1,9 +1,10 @@
--- does:   locks the next queued messages to managers, with the reason to withhold one
+-- does:   locks the next queued messages to staff, with the reason to withhold one
 -- again:  changes nothing; the locks go with the transaction, and rows that somebody else has locked are passed over
 -- params: most integer, codes boolean
 select
     m.message_no,
     m.kind,
+    m.facts,
     to_char(m.queued_at at time zone p.time_zone, 'YYYY-MM-DD') as queued_on,
     a.approval_no,
     a.salt::text as salt,
@@ -17,7 +18,7 @@ select
         when m.kind = 'review_code' and (a.code_hash is not null or not :codes) then 'stale'
     end as withheld
 from loyalty.staff_messages as m
-inner join loyalty.approvals as a on m.approval_no = a.approval_no
+left join loyalty.approvals as a on m.approval_no = a.approval_no
 cross join loyalty.programme as p
 where m.state = 'queued'
 order by m.message_no

@@ -13,7 +13,7 @@ DEFAULTS = {
     "name": "Loyalty",
     "currency": "USD",
     "starts_on": date(1990, 1, 1),
-    "languages": ("en", "es"),
+    "languages": ("en", "es", "ar"),
     "rate": Decimal("0.10"),
     "earning": "monthly",
     "window": "period",
@@ -65,6 +65,7 @@ DEFAULTS = {
     "visits_each": 10,
     "milestone_days": 7,
     "claim_days": 30,
+    "receipts": False,
     "sms_from": time(8),
     "sms_until": time(21),
     "tiers": (
