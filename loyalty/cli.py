@@ -236,6 +236,12 @@ def _inbox(given: Namespace) -> int:
     return actions[given.action](given)
 
 
+def _messages(given: Namespace) -> int:
+    from loyalty.commands import messages
+
+    return {"kinds": messages.show_kinds, "preview": messages.show, "check": messages.check}[given.action](given)
+
+
 def _stop(_given: Namespace) -> int:
     from loyalty.commands import programme
 
@@ -276,6 +282,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "serve": _serve,
     "keys": _keys,
     "inbox": _inbox,
+    "messages": _messages,
     "demo": _demo,
     "stop": _stop,
     "doctor": _doctor,
