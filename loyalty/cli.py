@@ -261,6 +261,12 @@ def _held(given: Namespace) -> int:
     return actions[given.action](given)
 
 
+def _messages(given: Namespace) -> int:
+    from loyalty.commands import messages
+
+    return {"kinds": messages.show_kinds, "preview": messages.show, "check": messages.check}[given.action](given)
+
+
 def _stop(_given: Namespace) -> int:
     from loyalty.commands import programme
 
@@ -306,6 +312,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "keys": _keys,
     "inbox": _inbox,
     "held": _held,
+    "messages": _messages,
     "demo": _demo,
     "stop": _stop,
     "doctor": _doctor,

@@ -1,6 +1,7 @@
 """Settings: everything the surroundings decide, from environment variables LOYALTY_*."""
 
 import os
+import re
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -29,6 +30,24 @@ def _database_url(url: SecretStr) -> SecretStr:
     if "://" not in url.get_secret_value() or scheme not in {"postgresql", "postgres", "postgresql+psycopg2"}:
         raise ValueError("must begin with postgresql:// (PostgreSQL 15 or newer is the only database)")
     return url
+
+
+def _colour(given: str) -> str:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", given):
+        raise ValueError(f'must be a colour such as #0f5e55, not "{given[:20]}"')
+    return given.lower()
+
+
+def _https(given: str) -> str:
+    if not re.fullmatch(r"https://[^\s\"'<>\x00-\x1f]{1,1000}", given):
+        raise ValueError("must be an address that begins with https://")
+    return given
+
+
+def _sender(given: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", given):
+        raise ValueError("must be one address such as rewards@shop.example, without a name")
+    return given
 
 
 def _port(given: object) -> int:
@@ -93,6 +112,33 @@ class Settings(BaseSettings):
     )
     prefect_ui_url: str | None = Field(
         default=None, description="address of Prefect's UI, for links in messages to managers"
+    )
+
+    warehouse_email: str | None = Field(
+        default=None, description="address of the warehouse, for gifts to dispatch; without it, LOYALTY_STAFF_EMAIL"
+    )
+    ops_email: str | None = Field(
+        default=None, description="address for word of runs that went wrong; without it, LOYALTY_STAFF_EMAIL"
+    )
+
+    templates: Path | None = Field(
+        default=None, description="folder of templates of your own: a file there takes the place of ours of that name"
+    )
+    sms_segments: int = Field(default=2, ge=1, le=10, description="most segments that a text message may take")
+    brand_colour: Annotated[str, AfterValidator(_colour)] = Field(
+        default="#0f5e55", description="colour of e-mails; text on it and in it is kept readable"
+    )
+    brand_logo: Annotated[str | None, AfterValidator(lambda url: url and _https(url))] = Field(
+        default=None, description="address (https) of a logo for e-mails, shown 40 pixels high"
+    )
+    brand_website: Annotated[str | None, AfterValidator(lambda url: url and _https(url))] = Field(
+        default=None, description="address (https) that the programme's name in e-mails leads to"
+    )
+    brand_address: str | None = Field(
+        default=None, max_length=200, description="postal address below e-mails; offers must have one in many countries"
+    )
+    brand_sender: Annotated[str | None, AfterValidator(lambda address: address and _sender(address))] = Field(
+        default=None, description="address that e-mails come from; its domain is in their Message-ID"
     )
 
     @cached_property

@@ -87,6 +87,7 @@ def _parser() -> Parser:
     _add_members(commands)
     _add_triggers(commands)
     _add_identity(commands)
+    _add_messages(commands)
     _add_api(commands)
     _add_surroundings(commands)
     return parser
@@ -282,6 +283,19 @@ def _add_api(commands: Any) -> None:
         decide.add_argument("--by", type=_name, metavar="NAME", required=True, help="in whose name")
         if action == "refuse":
             decide.add_argument("--note", type=_note, metavar="TEXT", required=True, help="why")
+
+
+def _add_messages(commands: Any) -> None:
+    messages = _command(commands, "messages", "show what messages say, with sample data")
+    actions = messages.add_subparsers(metavar="ACTION", dest="action", required=True)
+    _command(actions, "kinds", "list the kinds of messages", json=True)
+    shown = _command(actions, "preview", "open one message with sample data, as a member gets it")
+    shown.add_argument("kind", metavar="KIND", help="such as tier_upgrade: `loyalty messages kinds` lists them")
+    shown.add_argument("--language", metavar="L", default="en", help="en, es, ar or one of your own (en unless told)")
+    shown.add_argument("--channel", choices=("email", "sms"), help="the e-mail, if it has one, unless told")
+    shown.add_argument("--dark", action="store_true", help="as dark mode shows it")
+    shown.add_argument("--out", metavar="FILE", help="write it there and open nothing; FILE.txt gets the plain text")
+    _command(actions, "check", "find the mistakes of all templates, your own too")
 
 
 def _add_surroundings(commands: Any) -> None:

@@ -2,7 +2,8 @@
 
 A purchase is rated by the view that a close rates by, and posts the difference of the running floor; where the rules
 earn monthly it is recorded and posts nothing. A refund takes points by the very statement of a close, for one member.
-No message is queued: the customer stands at the till, and hears of the month when it closes.
+No message is queued for a purchase: the customer stands at the till, and hears of the month when it closes. Of points
+that a refund takes back the member is told where the rules send receipts.
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -150,6 +151,8 @@ def record_refund(connection: Connection, refund: Refund, now: datetime) -> Post
     if not answer.debit:
         return _posted(refund.transaction_id, answer, answer.balance)
     take(connection, Debit(answer.member_no, answer.period, -answer.transaction_no, answer.shortfall), now)
+    taken = {"member_no": answer.member_no, "period": answer.period, "transaction_no": answer.transaction_no}
+    run(connection, "outbox/queue_refund_taken_back", **taken, at=now)
     standing = run(connection, "till/standing", member_no=answer.member_no, at=now).one()
     return _posted(refund.transaction_id, answer, standing.balance)
 

@@ -1,7 +1,8 @@
 """Points spent: quoted, held for a checkout, committed, undone; or spent at once. In the caller's transaction.
 
 A hold posts the debit at once, so that the points can neither be spent twice nor expire; one that ends without a commit
-is undone as of its end. Points come back to the lots they came from, under their old dates.
+is undone as of its end. Points come back to the lots they came from, under their old dates. Where the rules send
+receipts, the statement that commits queues one.
 """
 
 from dataclasses import dataclass

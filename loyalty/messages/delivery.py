@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from loyalty.db.engine import transaction
 from loyalty.db.statements import run
 from loyalty.errors import BadInput, Refused, WrongUse
-from loyalty.messages.facts import Facts, Notice, PointsExpiring, Voucher, VoucherFacts, read_facts
+from loyalty.messages.facts import Facts, Notice, Voucher, VoucherFacts, read_facts
 from loyalty.messages.files import FileChannel, file_channel, file_name
 from loyalty.messages.mail import mailbox, message
 from loyalty.messages.quiet_hours import SendingHours, zone_of
@@ -181,7 +181,7 @@ def _decided(sender: Sender, claimed: Claimed, as_of: datetime) -> tuple[Outcome
         return Outcome(number, "withheld", "wrong address"), None
     try:
         facts = read_facts(claimed.kind, claimed.facts)
-        if isinstance(facts, PointsExpiring) and facts.expires_at <= as_of:
+        if facts.over_at is not None and facts.over_at <= as_of:
             return Outcome(number, "withheld", "stale"), None
         if wait := _wait(sender, claimed, as_of):
             return Outcome(number, "queued", not_before=wait), None

@@ -1,6 +1,6 @@
 """What a message tells of: the facts that a step wrote into the outbox, by kind of message.
 
-A kind is registered here once. Its templates are KIND.LANGUAGE.email.j2 or KIND.LANGUAGE.sms.j2; they see the fields
+A kind is registered here once. Its templates are KIND.LANGUAGE.email.j2 and KIND.LANGUAGE.sms.j2; they see the fields
 of its facts by name. Facts never hold personal data.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -41,9 +41,19 @@ class Voucher:
 
 
 class Facts(BaseModel):
-    """What one message tells of. A fact that no template asks for is left aside."""
+    """What one message tells of. A fact that no template asks for is left aside.
+
+    `marketing` says that only who agreed to offers gets it. `wordy` are the facts that a text message may shorten.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+    marketing: ClassVar[bool] = False
+    wordy: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def over_at(self) -> datetime | None:
+        """The instant from which on the message has nothing to tell any more, by its facts alone."""
+        return None
 
 
 class PointsCredited(Facts):
@@ -57,6 +67,8 @@ class PointsCredited(Facts):
 class TierUpgrade(Facts):
     """A move up, with what it brought; the voucher's value is read when the message is sent."""
 
+    wordy: ClassVar = ("tier", "from_tier", "gift")
+
     tier: str
     from_tier: str = Field(alias="from")
     gift: str | None = None
@@ -64,6 +76,8 @@ class TierUpgrade(Facts):
 
 class TierAtRisk(Facts):
     """A tier that is safe only until the month `held_until` begins."""
+
+    wordy: ClassVar = ("tier",)
 
     tier: str
     qualifying_points: int
@@ -73,6 +87,8 @@ class TierAtRisk(Facts):
 
 class TierChangedDown(Facts):
     """A move down by one step."""
+
+    wordy: ClassVar = ("tier", "from_tier")
 
     tier: str
     from_tier: str = Field(alias="from")
@@ -90,6 +106,11 @@ class VoucherFacts(Facts):
         """The voucher that the message shows."""
         return Voucher(self.code, self.amount, self.currency, self.expires_at)
 
+    @property
+    def over_at(self) -> datetime | None:
+        """A voucher that is over is no news."""
+        return self.expires_at
+
 
 class VoucherIssued(VoucherFacts):
     """A new voucher."""
@@ -105,6 +126,71 @@ class PointsExpiring(Facts):
     points: int
     expires_at: AwareDatetime
 
+    @property
+    def over_at(self) -> datetime | None:
+        """Points that have expired can't be spent any more."""
+        return self.expires_at
+
+
+class Welcome(Facts):
+    """A new member, with the points to begin with, if any."""
+
+    points: int | None = None
+
+
+class Birthday(Facts):
+    """A birthday, with the points it brought, if any."""
+
+    points: int | None = None
+
+
+class BonusCredited(Facts):
+    """Points for anything but a purchase; `reason_kind` is the kind of the entry, such as referral."""
+
+    reason_kind: str | None = None
+    points: int
+    balance: int
+
+
+class PersonalOffer(Facts):
+    """What a campaign offers one member, in the campaign's own words; `amount` is minor units of `currency`.
+
+    `voucher` is a code; what it is worth and how long is read when the message is sent.
+    """
+
+    marketing: ClassVar = True
+    wordy: ClassVar = ("text",)
+
+    campaign: str | None = None
+    text: str
+    amount: int | None = None
+    currency: Currency | None = None
+    expires_at: AwareDatetime | None = None
+
+    @property
+    def over_at(self) -> datetime | None:
+        """An offer ends when it says so."""
+        return self.expires_at
+
+
+class RedemptionReceipt(Facts):
+    """Points spent; `worth` is minor units of `currency`, `balance` what was left then."""
+
+    points: int
+    worth: int
+    currency: Currency
+    balance: int
+    at: AwareDatetime
+    reference: str | None = None
+
+
+class RefundTakenBack(Facts):
+    """Points that a refund took back; `owed` are those that were spent already."""
+
+    points: int
+    balance: int
+    owed: int = 0
+
 
 KINDS: Mapping[str, type[Facts]] = {
     "points_credited": PointsCredited,
@@ -114,27 +200,71 @@ KINDS: Mapping[str, type[Facts]] = {
     "voucher_issued": VoucherIssued,
     "voucher_expiring": VoucherExpiring,
     "points_expiring": PointsExpiring,
+    "welcome": Welcome,
+    "birthday": Birthday,
+    "bonus_credited": BonusCredited,
+    "personal_offer": PersonalOffer,
+    "redemption_receipt": RedemptionReceipt,
+    "refund_taken_back": RefundTakenBack,
 }
 """Every kind of message; the database's type message_kind lists the same."""
 
 
+class Gift(Facts):
+    """A gift that waits to be sent: the task by which the books know it, what it is, the day since when."""
+
+    task: str
+    gift: str
+    since: date
+
+
+class GiftToDispatch(Facts):
+    """Gifts that the warehouse hears of."""
+
+    gifts: tuple[Gift, ...]
+
+
+class LimitBreached(Facts):
+    """An event held because it breaks a limit of the rules: its number, its kind, and which limit."""
+
+    number: int
+    kind: str
+    reason: str
+
+
+STAFF_KINDS: Mapping[str, type[Facts] | None] = {
+    "review_waiting": None,
+    "review_reminder": None,
+    "review_overdue": None,
+    "review_code": None,
+    "gift_to_dispatch": GiftToDispatch,
+    "limit_breached": LimitBreached,
+}
+"""Every kind of message to staff that the database queues; those without facts tell of an approval."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What one message tells whom, whatever the channel. `multiplier` is that of the tier in the facts, if known."""
+    """What one message tells whom, whatever the channel. `multiplier` is that of the tier in the facts, if known.
+
+    `unsubscribe_url` stands at the end of an e-mail, where it is given.
+    """
 
     kind: str
     facts: Facts
     first_name: str = ""
     voucher: Voucher | None = None
     multiplier: Decimal | None = None
+    unsubscribe_url: str | None = None
 
 
 def read_facts(kind: str, facts: Mapping[str, Any]) -> Facts:
     """The facts of an outbox row, checked. Raises BadInput that names what is missing or wrong, without its value."""
-    if kind not in KINDS:
+    known = KINDS.get(kind) or STAFF_KINDS.get(kind)
+    if known is None:
         raise BadInput(f"{kind} is no kind of message")
     try:
-        return KINDS[kind].model_validate(facts)
+        return known.model_validate(facts)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise BadInput(f"fact {'.'.join(map(str, first['loc']))}: {first['msg']}") from None

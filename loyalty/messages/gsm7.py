@@ -1,6 +1,6 @@
 """The alphabet of SMS (3GPP TS 23.038): 160 characters fit one message, 153 each part of a longer one.
 
-One character outside it halves that, for the whole text; so letters with an accent that it lacks go without.
+One character outside it makes that 70 and 67, for the whole text; so letters with an accent that it lacks go without.
 """
 
 import unicodedata
@@ -28,13 +28,28 @@ def fold(text: str) -> str:
     return "".join(map(_folded, text.translate(_LOOK_ALIKES)))
 
 
+def fits_alphabet(text: str) -> bool:
+    """Whether the text goes out as GSM-7; else as UCS-2, in segments of less than half the length."""
+    return all(symbol in BASIC or symbol in EXTENDED for symbol in text)
+
+
 def segments(text: str) -> int:
-    """How many messages the text is sent as."""
-    if all(symbol in BASIC or symbol in EXTENDED for symbol in text):
-        length, alone, part = sum(2 if symbol in EXTENDED else 1 for symbol in text), 160, 153
-    else:
-        length, alone, part = len(text.encode("utf-16-be")) // 2, 70, 67
-    return 1 if length <= alone else -(-length // part)
+    """How many messages the text is sent as. No symbol is cut in two, so a segment may go out one unit short."""
+    plain = fits_alphabet(text)
+    sizes = [_units(symbol, plain=plain) for symbol in text]
+    alone, part = (160, 153) if plain else (70, 67)
+    if sum(sizes) <= alone:
+        return 1
+    count, room = 1, part
+    for size in sizes:
+        if size > room:
+            count, room = count + 1, part
+        room -= size
+    return count
+
+
+def _units(symbol: str, *, plain: bool) -> int:
+    return (2 if symbol in EXTENDED else 1) if plain else (2 if ord(symbol) > 0xFFFF else 1)
 
 
 def _folded(symbol: str) -> str:

@@ -1,102 +1,168 @@
 """Messages from templates: one file holds a kind's words in a language; two looks, HTML and plain text, lay them out.
 
-templates/KIND.LANGUAGE.email.j2 fills the blocks of `layout.j2` with the pieces of `parts.j2`. Both exist twice, in
-templates/html and templates/text, and so the text part of an e-mail never says anything else than the HTML part.
+KIND.LANGUAGE.email.j2 fills the blocks of `layout.j2` with the pieces of `parts.j2`. Both exist twice, in the folders
+html and text, and so the text part of an e-mail never says anything else than the HTML part.
+
+KIND.LANGUAGE.sms.j2 says what must be said in its first line; each further line is a sentence that a text message
+which would take too many segments goes without, the last one first.
 """
 
 import re
 import textwrap
-from functools import cache, lru_cache
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateNotFound, UndefinedError
+from jinja2 import Template, TemplateNotFound, TemplateSyntaxError
 
 from loyalty.errors import BadInput
+from loyalty.messages import wording
+from loyalty.messages.brand import brand
 from loyalty.messages.facts import Notice
-from loyalty.messages.gsm7 import fold
+from loyalty.messages.gsm7 import fold, segments
 from loyalty.messages.mail import Email
-from loyalty.messages.voice import TEMPLATES, Voice
-from loyalty.rules.voucher_codes import display
+from loyalty.messages.voice import Voice
+from loyalty.settings import settings
 
-LINE_LENGTH = 72  # of the plain text part
 _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
+_RIGHT_TO_LEFT = "\u200f"
+_WIDTHS = (200, 150, 120, 90, 60, 40, 24, 12)  # to which words of others are shortened in an SMS, one after the other
+_CUT = "..."  # marks what was shortened; the ellipsis is no letter of SMS
 
 
 def render_email(notice: Notice, voice: Voice) -> Email:
-    """The e-mail of a notice. Raises BadInput when its kind has no e-mail, or lacks what the template tells."""
-    name = f"{notice.kind}.{voice.language}.email.j2"
-    told = _told(notice, voice)
-    plain = _template("text", name)
-    return Email(
-        subject=" ".join(_block(plain, "subject", told).split()),
-        html=_rendered(_template("html", name), told),
-        text=_tidy(_rendered(plain, told)),
-    )
+    """The e-mail of a notice, in the first of the voice's languages that has it.
+
+    Raises BadInput when its kind has no e-mail, or when a template is wrong or lacks what it tells: in one line that
+    names file, line and variable.
+    """
+    speaker = _speaker(notice, voice, "email")
+    return lay_out(f"{notice.kind}.{speaker.language}.email.j2", _told(notice, speaker), speaker)
 
 
 def render_sms(notice: Notice, voice: Voice) -> str:
-    """The text of an SMS, in the alphabet of SMS as far as it can be. Raises BadInput as `render_email` does."""
-    template = _template("text", f"{notice.kind}.{voice.language}.sms.j2")
-    return fold(" ".join(_rendered(template, _told(notice, voice)).split()))
+    """The text of an SMS, in the alphabet of SMS as far as it can be, in no more segments than LOYALTY_SMS_SEGMENTS.
+
+    What is too long loses its further sentences, then names and free words end in dots; figures, codes and dates stay
+    whole. Raises BadInput as `render_email` does, and where even that is too long.
+    """
+    speaker = _speaker(notice, voice, "sms")
+    template = _template("text", f"{notice.kind}.{speaker.language}.sms.j2")
+    most, shortest = settings().sms_segments, ""
+    for lines in _ever_shorter(template, notice, speaker):
+        for kept in range(len(lines), 0, -1):
+            shortest = _steered(fold(" ".join(lines[:kept])), speaker)
+            if segments(shortest) <= most:
+                return shortest
+    raise BadInput(
+        f"{template.name}: takes {segments(shortest)} segments even when shortened, "
+        f"more than LOYALTY_SMS_SEGMENTS, which is {most}"
+    )
+
+
+def lay_out(name: str, told: dict[str, Any], speaker: Voice) -> Email:
+    """A template in both looks. Raises BadInput as `render_email` does."""
+    subject, _, text = _rendered(_template("text", name), told).lstrip().partition("\n")
+    html = _rendered(_template("html", name), told)
+    return Email(_steered(subject, speaker), html, _steered(_tidy(text), speaker), speaker.language)
+
+
+def render(look: str, name: str, told: dict[str, Any]) -> str:
+    """A template that is no kind's, such as a message to staff. Raises BadInput as `render_email` does."""
+    return _rendered(_template(look, name), told).lstrip()
 
 
 def has_template(kind: str, language: str, channel: str) -> bool:
     """Whether a kind has words in that language for "email" or "sms"."""
-    return (TEMPLATES / f"{kind}.{language}.{channel}.j2").is_file()
+    return (kind, language, channel) in wording.written(wording.folders())
 
 
-@cache
-def environment(look: str) -> Environment:
-    """The templates in one look: "html", where everything told is escaped, or "text"."""
-    made = Environment(
-        loader=FileSystemLoader([TEMPLATES, TEMPLATES / look]),
-        autoescape=look == "html",  # noqa: S701  (in plain text, escapes would be shown)
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    made.filters["voucher_code"] = display
-    made.filters["wrapped"] = _wrapped
-    return made
+def _speaker(notice: Notice, voice: Voice, channel: str) -> Voice:
+    return voice.turned(wording.language_of(notice.kind, channel, (voice.language, *voice.others)))
 
 
-@cache
+def _ever_shorter(template: Template, notice: Notice, speaker: Voice) -> Iterator[list[str]]:
+    """The sentences of an SMS with everything in them, then with shorter and shorter words of others."""
+    told = _told(notice, speaker)
+    for width in (None, *_WIDTHS):
+        if width is not None:
+            short = {name: _shortened(told[name], width) for name in (*notice.facts.wordy, "first_name", "programme")}
+            told = {**told, **short}
+        yield [" ".join(line.split()) for line in _rendered(template, told).splitlines() if line.strip()]
+
+
+def _shortened(words: str | None, width: int) -> str | None:
+    if words is None or len(words) <= width:
+        return words
+    cut = textwrap.shorten(words, width, placeholder=_CUT)
+    return words[: width - len(_CUT)] + _CUT if cut == _CUT else cut
+
+
 def _template(look: str, name: str) -> Template:
+    return _found(look, name, wording.folders())
+
+
+@lru_cache(4096)
+def _found(look: str, name: str, places: tuple[Path, ...]) -> Template:
     try:
-        return environment(look).get_template(name)
-    except TemplateNotFound:
-        raise BadInput(f"there is no template {name}") from None
+        return wording.environment(look, places).get_template(name)
+    except TemplateNotFound as error:
+        raise BadInput(f"there is no template {error.name}") from None
+    except TemplateSyntaxError as error:
+        raise BadInput(f"{error.name}, line {error.lineno}: {error.message}") from None
 
 
-@lru_cache(4096)  # the paragraphs of a batch are few
-def _wrapped(paragraph: str) -> str:
-    return textwrap.fill(paragraph, LINE_LENGTH)
-
-
-def _told(notice: Notice, voice: Voice) -> dict[str, Any]:
+def _told(notice: Notice, speaker: Voice) -> dict[str, Any]:
     """The variables that a template sees."""
     return {
         **dict(notice.facts),
-        "say": voice,
+        "say": speaker,
+        "brand": brand(),
+        "programme": speaker.programme,
         "first_name": " ".join(notice.first_name.split()),
         "voucher": notice.voucher,
         "multiplier": notice.multiplier,
+        "marketing": notice.facts.marketing,
+        "unsubscribe_url": notice.unsubscribe_url,
     }
 
 
 def _rendered(template: Template, told: dict[str, Any]) -> str:
     try:
         return template.render(told)
-    except UndefinedError as error:
-        raise BadInput(f"{template.name}: {error.message}") from None
+    except TemplateNotFound as error:
+        raise BadInput(f"{_place(error, template)}: there is no template {error.name}") from None
+    except Exception as error:  # noqa: BLE001 - a template of the user's may fail in any way; the line says which
+        raise BadInput(f"{_place(error, template)}: {' '.join(str(error).split())}") from None
 
 
-def _block(template: Template, block: str, told: dict[str, Any]) -> str:
-    try:
-        return "".join(template.blocks[block](template.new_context(told)))
-    except UndefinedError as error:
-        raise BadInput(f"{template.name}: {error.message}") from None
+def _place(error: Exception, template: Template) -> str:
+    """The file, below its folder, and the line of a template that an error comes from."""
+    found, trace = f"{template.name}", error.__traceback__
+    while trace is not None:
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if file.suffix == ".j2":
+            found = f"{_name(file)}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
+
+
+def _name(file: Path) -> str:
+    return next((str(file.relative_to(each)) for each in wording.folders() if file.is_relative_to(each)), file.name)
+
+
+def _steered(text: str, speaker: Voice) -> str:
+    """Lines of a language written from the right begin at the right, also those whose first word is a Latin name."""
+    if speaker.direction == "ltr":
+        return text
+    return "\n".join(_RIGHT_TO_LEFT + line if _begins_left(line) else line for line in text.split("\n"))
+
+
+def _begins_left(line: str) -> bool:
+    strong = (unicodedata.bidirectional(symbol) for symbol in line)
+    return next((each for each in strong if each in {"L", "R", "AL"}), "R") == "L"
 
 
 def _tidy(text: str) -> str:

@@ -108,7 +108,7 @@ class Programme(BaseModel):
     languages: Annotated[
         tuple[str, ...],
         Words('language codes such as "en" or "pt-BR"', r"[a-z]{2,3}(-[A-Z]{2})?", least=1, most=20),
-    ] = ("en", "es")
+    ] = ("en", "es", "ar")
     """Languages of the messages; the first is for members whose own is not among them."""
 
     rate: Annotated[Decimal, Number(MOST_MONEY, places=6, written=2)] = Decimal("0.10")
@@ -205,6 +205,8 @@ class Programme(BaseModel):
     """Reason codes of manual adjustments."""
     claim_days: Annotated[int, Whole(0, 3660)] = 30
     """Days after a purchase in which its customer may register to have its points. Files enrol at once."""
+    receipts: Flag = False
+    """Whether a member gets a receipt for points spent, and word of points that a refund takes back at once."""
 
     registration_points: _Bonus = 0
     """Points for registering, once. 0 is off, here and below."""

@@ -13,7 +13,8 @@ LONGEST_INPUT = 64
 
 _INDEX = {symbol: index for index, symbol in enumerate(ALPHABET)}
 _LOOK_ALIKES = str.maketrans("OQDILZSGBUY", "000112568VV")
-_FILLERS = re.compile(r"[\s\-\u2010-\u2015]+")  # people also paste what word processors make of a hyphen
+# people also paste what word processors make of a hyphen, and the marks of direction around a code in Arabic
+_FILLERS = re.compile(r"[\s\-\u2010-\u2015\u200e\u200f\u2066-\u2069]+")
 
 
 def check_symbol(body: str) -> str:

@@ -98,6 +98,7 @@ create table rules_versions (
     reward_again_months integer not null,
     voucher_days integer not null,
     voucher_warning_days integer not null,
+    receipts boolean not null,
     redemption_minimum bigint not null,
     redemption_step bigint not null,
     redemption_day_max bigint,
@@ -2271,6 +2272,9 @@ begin
         perform loyalty.ask_for_gift(answer.redemption_no, at);
     end if;
     update loyalty.accounts as a set balance = a.balance - wanted where a.member_no = answer.member_no;
+    if rules.receipts then
+        perform loyalty.queue_receipt(answer.redemption_no, at);
+    end if;
     return loyalty.redemption_told(answer.redemption_no, at);
 end $$;
 
@@ -2304,6 +2308,7 @@ begin
     where r.redemption_no = redemption and r.state = 'held' and r.held_until > commit_redemption.at;
     if found then
         perform loyalty.ask_for_gift(redemption, commit_redemption.at);
+        perform loyalty.queue_receipt(redemption, commit_redemption.at);
     end if;
     return loyalty.redemption_told(redemption, commit_redemption.at);
 end $$;
@@ -2334,6 +2339,7 @@ begin
     owes := loyalty.release_lapsed(spent.member_no, cancel_redemption.at);
     if spent.state = 'committed' or (spent.state = 'held' and spent.held_until > cancel_redemption.at) then
         owes := loyalty.return_points(spent, 'cancelled', cancel_redemption.at, cancel_redemption.at);
+        perform loyalty.withhold_receipt(redemption, cancel_redemption.at);
     end if;
     answer := loyalty.redemption_told(redemption, cancel_redemption.at);
     answer.owes := owes;
@@ -3882,5 +3888,53 @@ alter table loyalty.staff_messages
         kind in ('review_waiting', 'review_reminder', 'review_overdue', 'review_code', 'limit_breached')
     ),
     add constraint staff_messages_have_their_cause check (
-        (kind = 'limit_breached') = (approval_no is null) and (kind = 'limit_breached') = (event_no is not null)
+        (kind = 'limit_breached') = (event_no is not null)
     );
+-- What messages tell of beside months and tiers: receipts of points spent, points that a refund took back; and to staff, gifts that
+-- wait to be sent and limits that were reached.
+
+-- Queues the receipt of a redemption that is committed, where the rules send receipts. Again: outbox_once refuses a second one.
+create function loyalty.queue_receipt(redemption bigint, at timestamptz) returns void language sql as $$
+    insert into loyalty.outbox (kind, occasion, member_no, channel, facts, queued_at)
+    select
+        'redemption_receipt', r.redemption_no::text, r.member_no, 'email',
+        jsonb_strip_nulls(jsonb_build_object(
+            'points', r.points, 'worth', r.worth, 'currency', v.currency, 'at', loyalty.occasion_of(queue_receipt.at),
+            'reference', r.reference, 'balance', s.available + s.pending - s.owed
+        )),
+        queue_receipt.at
+    from loyalty.redemptions as r
+    cross join loyalty.rules_at(queue_receipt.at) as v
+    cross join lateral loyalty.standing(r.member_no, queue_receipt.at) as s
+    where r.redemption_no = redemption and r.state = 'committed' and v.receipts
+    on conflict (kind, occasion, member_no) do nothing
+$$;
+
+-- Withholds the receipt of a redemption that is undone before it went out.
+create function loyalty.withhold_receipt(redemption bigint, at timestamptz) returns void language sql as $$
+    update loyalty.outbox as o set state = 'withheld', reason = 'stale', finished_at = withhold_receipt.at
+    where o.kind = 'redemption_receipt' and o.occasion = redemption::text and o.state = 'queued'
+        and o.member_no = (select r.member_no from loyalty.redemptions as r where r.redemption_no = redemption)
+$$;
+
+-- Messages to staff that are about no approval say what they tell of in facts; the warehouse's go to the warehouse.
+alter table loyalty.staff_messages
+    add column facts jsonb,
+    drop constraint staff_messages_kind_check,
+    add constraint staff_messages_kind_check check (
+        kind in (
+            'review_waiting', 'review_reminder', 'review_overdue', 'review_code', 'gift_to_dispatch', 'limit_breached'
+        )
+    ),
+    add constraint staff_messages_tell_of_something check (
+        approval_no is not null or event_no is not null or facts is not null
+    );
+
+comment on column loyalty.staff_messages.facts is 'what it tells of, where that is no approval; never personal data';
+
+-- The message in which the warehouse heard of a gift; null until then.
+alter table loyalty.gift_dispatches add column told_in bigint;
+alter table loyalty.redeemed_gifts add column told_in bigint;
+
+create index gift_dispatches_untold on loyalty.gift_dispatches (member_no) where told_in is null and state = 'open';
+create index redeemed_gifts_untold on loyalty.redeemed_gifts (redemption_no) where told_in is null and state = 'open';

@@ -40,6 +40,7 @@ select
         -- a close has prolonged the hold since: nothing is at risk any more
         when c.kind = 'tier_at_risk' and to_char(a.held_until, 'YYYY-MM-DD') > c.facts ->> 'held_until' then 'stale'
         when c.kind in ('voucher_issued', 'voucher_expiring') and v.code is null then 'stale'
+        when c.kind = 'personal_offer' and c.facts ->> 'voucher' is not null and v.code is null then 'stale'
     end as withheld
 from claimed as c
 cross join loyalty.programme as p

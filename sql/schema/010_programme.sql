@@ -86,6 +86,7 @@ create table rules_versions (
     reward_again_months integer not null,
     voucher_days integer not null,
     voucher_warning_days integer not null,
+    receipts boolean not null,
     redemption_minimum bigint not null,
     redemption_step bigint not null,
     redemption_day_max bigint,

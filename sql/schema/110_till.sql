@@ -827,6 +827,9 @@ begin
         perform loyalty.ask_for_gift(answer.redemption_no, at);
     end if;
     update loyalty.accounts as a set balance = a.balance - wanted where a.member_no = answer.member_no;
+    if rules.receipts then
+        perform loyalty.queue_receipt(answer.redemption_no, at);
+    end if;
     return loyalty.redemption_told(answer.redemption_no, at);
 end $$;
 
@@ -860,6 +863,7 @@ begin
     where r.redemption_no = redemption and r.state = 'held' and r.held_until > commit_redemption.at;
     if found then
         perform loyalty.ask_for_gift(redemption, commit_redemption.at);
+        perform loyalty.queue_receipt(redemption, commit_redemption.at);
     end if;
     return loyalty.redemption_told(redemption, commit_redemption.at);
 end $$;
@@ -890,6 +894,7 @@ begin
     owes := loyalty.release_lapsed(spent.member_no, cancel_redemption.at);
     if spent.state = 'committed' or (spent.state = 'held' and spent.held_until > cancel_redemption.at) then
         owes := loyalty.return_points(spent, 'cancelled', cancel_redemption.at, cancel_redemption.at);
+        perform loyalty.withhold_receipt(redemption, cancel_redemption.at);
     end if;
     answer := loyalty.redemption_told(redemption, cancel_redemption.at);
     answer.owes := owes;

@@ -51,5 +51,5 @@ alter table loyalty.staff_messages
         kind in ('review_waiting', 'review_reminder', 'review_overdue', 'review_code', 'limit_breached')
     ),
     add constraint staff_messages_have_their_cause check (
-        (kind = 'limit_breached') = (approval_no is null) and (kind = 'limit_breached') = (event_no is not null)
+        (kind = 'limit_breached') = (event_no is not null)
     );

@@ -1,12 +1,12 @@
--- does:   locks the next queued messages to managers, with the reason to withhold one
+-- does:   locks the next queued messages to staff, with the reason to withhold one
 -- again:  changes nothing; the locks go with the transaction, and rows that somebody else has locked are passed over
 -- params: most integer, codes boolean
 select
     m.message_no,
     m.kind,
-    i.event_no,
-    i.kind as event_kind,
-    i.reason as event_reason,
+    coalesce(m.facts, case
+        when i.event_no is not null then jsonb_build_object('number', i.event_no, 'kind', i.kind, 'reason', i.reason)
+    end) as facts,
     to_char(m.queued_at at time zone p.time_zone, 'YYYY-MM-DD') as queued_on,
     a.approval_no,
     a.salt::text as salt,

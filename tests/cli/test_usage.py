@@ -9,7 +9,8 @@ import pytest
 from loyalty import cli
 
 COMMANDS = (
-    "migrate rules import close backfill expire notify reviews member export report verify demo stop settings".split()
+    "migrate rules import close backfill expire notify reviews member export report verify messages demo stop"
+    " settings".split()
 )
 WRONG = {
     "": "the following arguments are required: COMMAND (see `loyalty --help`)",

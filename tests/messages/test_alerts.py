@@ -23,7 +23,9 @@ def test_the_same_word_twice_is_one_message(monkeypatch: pytest.MonkeyPatch) -> 
     for text in (TEXT, TEXT, "something else"):
         alert(SUBJECT, text)
     first, second = _left()
-    read = {message_from_bytes(file.read_bytes(), policy=SMTP).get_content().replace("\r\n", "\n") for file in _left()}
+    emails = [message_from_bytes(file.read_bytes(), policy=SMTP) for file in _left()]
+    parts = [next(email.iter_parts()) for email in emails]
+    read = {part.get_content().replace("\r\n", "\n") for part in parts}
 
     assert {file.parent.name for file in (first, second)} == {"2026-03-02"}
     assert read == {TEXT, "something else\n"}

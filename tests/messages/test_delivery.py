@@ -51,8 +51,8 @@ def test_each_kind_arrives(shop: Shop) -> None:
             channel="sms" if kind == "points_credited" else "email",
         )
 
-    assert deliver(NOON) == Delivered(sent=7)
-    assert shop.outbox() == [SENT] * 7
+    assert deliver(NOON) == Delivered(sent=13)
+    assert shop.outbox() == [SENT] * 13
     assert shop.files() == [
         "2018-01-01/00000001-points_credited.txt",
         "2018-01-01/00000002-tier_upgrade.eml",
@@ -61,6 +61,12 @@ def test_each_kind_arrives(shop: Shop) -> None:
         "2018-01-01/00000005-voucher_issued.eml",
         "2018-01-01/00000006-voucher_expiring.eml",
         "2018-01-01/00000007-points_expiring.eml",
+        "2018-01-01/00000008-welcome.eml",
+        "2018-01-01/00000009-birthday.eml",
+        "2018-01-01/00000010-bonus_credited.eml",
+        "2018-01-01/00000011-personal_offer.eml",
+        "2018-01-01/00000012-redemption_receipt.eml",
+        "2018-01-01/00000013-refund_taken_back.eml",
     ]
     assert (shop.folder / shop.files()[0]).read_text(encoding="utf-8") == (
         "To: +12125550100\n\nLoyalty: you earned 12 points in December 2017. Your balance is 1,120 points.\n"
@@ -248,13 +254,13 @@ def test_a_message_that_cannot_be_told_fails_alone(shop: Shop) -> None:
     """Facts that lack something fail their own message, with the reason, and no other."""
     member = shop.member(tier="Silver")
     shop.queue(member, "points_expiring", {"points": 4})
-    shop.queue(member, "tier_changed_down", DOWN, channel="sms")
+    shop.queue(member, "tier_changed_down", {"tier": "Silver"}, channel="sms")
     shop.queue(member, "tier_changed_down", DOWN, occasion="2018-01")
 
     assert deliver(NOON) == Delivered(sent=1, failed=2)
     assert shop.states() == [
         ("failed", "fact expires_at: Field required"),
-        ("failed", "there is no template tier_changed_down.en.sms.j2"),
+        ("failed", "fact from: Field required"),
         ("sent", None),
     ]
 

@@ -39,10 +39,23 @@ def test_folding(written: str, folded: str) -> None:
         ("я" * 135, 3),
         ("\U0001f389" * 35, 1),
         ("\U0001f389" * 36, 2),
+        ("\U0001f389" * 66, 2),
+        ("\U0001f389" * 67, 3),
+        ("€" * 152, 2),
+        ("€" * 153, 3),
+        ("a" * 152 + "€" + "a" * 151, 2),
+        ("a" * 152 + "€" + "a" * 152, 3),
+        ("ن" * 134, 2),
+        ("ن" * 135, 3),
+        ("é" * 160, 1),
+        ("á" * 71, 2),
     ],
 )
 def test_segments(message: str, count: int) -> None:
-    """160 characters fit alone and 153 in each of several; outside the alphabet 70 and 67, by UTF-16 units."""
+    """160 characters fit alone and 153 in each of several; outside the alphabet 70 and 67, by UTF-16 units.
+
+    What takes two units never stands half in one segment and half in the next.
+    """
     assert segments(message) == count
 
 

@@ -80,3 +80,24 @@ def test_long_subject_comes_back_whole() -> None:
 def test_mailbox(written: str, fit: str | None) -> None:
     """Only a single address goes into a header; anything that could break out of it is none."""
     assert mailbox(written) == fit
+
+
+def test_further_headers_stay_in_their_lines() -> None:
+    """Headers for unsubscribing come along, in front of the parts; one that could add another is refused."""
+    email = Email("Hello", "<p>h</p>", "t", "ar")
+    told = {"to": "ana@example.test", "programme": "Loyalty", "language": "fr", "message_no": 1, "sent_at": SENT_AT}
+    raw = message(email, headers={"List-Unsubscribe": "<https://x.example/u/1>"}, **told)  # type: ignore[arg-type]
+    parsed = message_from_bytes(raw, policy=policy.default)
+
+    assert (parsed["List-Unsubscribe"], parsed["Content-Language"]) == ("<https://x.example/u/1>", "ar")
+    for wrong in ({"X": "a\nBcc: all@x.example"}, {"X:": "a"}, {"X": "ñ"}, {"X Y": "a"}):
+        with pytest.raises(ValueError, match="a header is a line of ASCII"):
+            message(email, headers=wrong, **told)  # type: ignore[arg-type]
+
+
+def test_the_sender_is_the_brands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who sends is the brand's own address, and its domain makes the Message-ID."""
+    monkeypatch.setenv("LOYALTY_BRAND_SENDER", "rewards@shop.example")
+    _, parsed = _parsed(Email("Hello", "<p>h</p>", "t"))
+
+    assert (parsed["From"], parsed["Message-ID"]) == ("Loyalty <rewards@shop.example>", "<42@shop.example>")

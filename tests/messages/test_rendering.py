@@ -11,17 +11,19 @@ from jinja2 import meta
 from sqlalchemy import Connection, text
 
 from loyalty.errors import BadInput, WrongUse
-from loyalty.messages.facts import KINDS, read_facts
+from loyalty.messages import wording
+from loyalty.messages.facts import KINDS, Facts, read_facts
 from loyalty.messages.gsm7 import BASIC, segments
 from loyalty.messages.preview import SAMPLES, preview, sample
-from loyalty.messages.rendering import environment, has_template, render_email, render_sms
-from loyalty.messages.voice import LANGUAGES, TEMPLATES, voice
+from loyalty.messages.rendering import has_template, render_email, render_sms
+from loyalty.messages.voice import voice
+from loyalty.messages.wording import TEMPLATES
 
 NEW_YORK = ZoneInfo("America/New_York")
-SMS = {"points_credited"}
-EMAILS = sorted(KINDS.keys() - SMS)
-BOTH = [(kind, language) for kind in EMAILS for language in sorted(LANGUAGES)]
-REMOTE = re.compile(r"(?i)\b(?:src|href|background)\s*=|url\(|@import|https?:")
+LANGUAGES = sorted(wording.languages())
+CHANNELS = ("email", "sms")
+EVERY = [(kind, language) for kind in KINDS for language in LANGUAGES]
+REMOTE = re.compile(r"(?i)\b(?:src|background)\s*=|url\(|@import")
 
 
 def test_kinds_are_those_of_the_database(connection: Connection) -> None:
@@ -33,49 +35,122 @@ def test_kinds_are_those_of_the_database(connection: Connection) -> None:
 
 def test_each_language_has_every_message() -> None:
     """A language is complete: no kind falls silent in it, and none has a template that nothing asks for."""
-    wanted = {f"{kind}.{tag}.{'sms' if kind in SMS else 'email'}.j2" for kind in KINDS for tag in LANGUAGES}
-    wanted |= {f"email.{tag}.j2" for tag in LANGUAGES}
+    wanted = {f"{kind}.{tag}.{channel}.j2" for kind in KINDS for tag in LANGUAGES for channel in CHANNELS}
+    wanted |= {f"{name}.{tag}.j2" for tag in LANGUAGES for name in ("email", "words")}
 
     assert {path.name for path in TEMPLATES.glob("*.j2")} == wanted
-    assert {"en", "es"} <= LANGUAGES
+    assert LANGUAGES == ["ar", "en", "es"]
 
 
+@pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_languages_tell_the_same(kind: str) -> None:
-    """The templates of a kind fill the same blocks and ask for the same facts in every language."""
-    channel = "sms" if kind in SMS else "email"
-    told = {_asked(f"{kind}.{tag}.{channel}.j2") for tag in LANGUAGES}
+def test_languages_tell_the_same(kind: str, channel: str) -> None:
+    """The templates of a kind fill the same blocks and tell the same facts in every language."""
+    facts = frozenset(KINDS[kind].model_fields)
+    told = {_asked(f"{kind}.{tag}.{channel}.j2") & facts for tag in LANGUAGES}
     filled = {_blocks(f"{kind}.{tag}.{channel}.j2") for tag in LANGUAGES}
 
     assert (len(told), len(filled)) == (1, 1)
     if channel == "email":
-        assert filled == {frozenset({"subject", "preheader", "eyebrow", "heading", "content"})}
+        own = {"subject", "preheader", "eyebrow", "heading", "content"}
+        assert filled == {frozenset(own | {"greeting", "footer", "unsubscribe"})}
 
 
-@pytest.mark.parametrize(("kind", "language"), BOTH)
+@pytest.mark.parametrize(("kind", "language"), EVERY)
 def test_email_is_whole_and_safe(kind: str, language: str) -> None:
     """An e-mail renders with nothing undefined, loads nothing from afar, and its text part says what the HTML says."""
-    subject, html, plain = preview(kind, language)
+    subject, html, plain, spoken_in = preview(kind, language)
 
     assert subject
-    assert f'<html lang="{language}"' in html
+    assert spoken_in == language
+    assert f'<html lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}">' in html
     assert not REMOTE.search(html)
     assert max(map(len, plain.splitlines())) <= 80
-    spoken = _words(unescape(re.sub(r"(?s)<style>.*?</style>|<title>.*?</title>|<[^>]*>", " ", html)))
-    assert set(_words(plain)) - {"--"} <= set(spoken)
+    spoken = _words(unescape(re.sub(r"(?s)<style>.*?</style>|<title>.*?</title>|<!--.*?-->|<[^>]*>", " ", html)))
+    assert {word for word in _words(plain) if not word.startswith("https:")} - {"--"} <= set(spoken)
 
 
-@pytest.mark.parametrize("language", sorted(LANGUAGES))
-@pytest.mark.parametrize("kind", sorted(SMS))
+@pytest.mark.parametrize(("kind", "language"), EVERY)
+def test_nothing_optional_is_needed(kind: str, language: str) -> None:
+    """Without any fact that may be missing, name, voucher and link, both channels still say something whole."""
+    fields = KINDS[kind].model_fields.items()
+    needed = {field.alias or name: SAMPLES[kind][field.alias or name] for name, field in fields if field.is_required()}
+    facts = read_facts(kind, needed)
+    shown = sample(kind).voucher if kind.startswith("voucher") else None
+    bare = replace(sample(kind), facts=facts, first_name="", voucher=shown, multiplier=None, unsubscribe_url=None)
+    email, sms = render_email(bare, _voice(language)), render_sms(bare, _voice(language))
+
+    for said in (email.subject, email.text, sms):
+        assert said.strip()
+        assert not re.search(r"None|  [a-z]|\{|\}| [.,]", re.sub(r"(?m)^ +", "", said))
+    assert "<a " not in email.html
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_sms_fits_its_alphabet(kind: str, language: str) -> None:
-    """An SMS is of the alphabet of SMS; one segment for usual facts, two for the longest there are."""
-    usual = preview(kind, language).text
-    most = 10**12 - 1
-    longest = replace(sample(kind), facts=read_facts(kind, {"period": "2017-09", "points": most, "balance": -most}))
-    wide = render_sms(longest, voice(language, (language,), "N" * 80, NEW_YORK))
+    """An SMS of a Latin language is of the alphabet of SMS, so that one segment holds 160 letters."""
+    assert set(preview(kind, language, "sms").text) <= BASIC
 
-    assert set(usual + wide) <= BASIC
-    assert (segments(usual), segments(wide)) == (1, 2)
+
+@pytest.mark.parametrize(("kind", "language"), EVERY)
+def test_sms_never_takes_more_segments_than_allowed(kind: str, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long names and words are, it fits; what is told in figures stays, what is cut ends in dots."""
+    usual = preview(kind, language, "sms").text
+    long = dict.fromkeys(KINDS[kind].wordy, "Extraordinary " * 12)
+    notice = replace(sample(kind), facts=sample(kind).facts.model_copy(update=long), first_name="Maximiliana " * 7)
+    wide = render_sms(notice, voice(language, (language,), "Bell and Sons of Upper Thames Street " * 2, NEW_YORK))
+
+    assert segments(usual) <= 2
+    assert segments(wide) <= 2
+    if notice.voucher is not None:
+        assert "7CFH-2K9M-RT4X-C" in wide
+    monkeypatch.setenv("LOYALTY_SMS_SEGMENTS", "10")
+    assert "Extraordinary Extraordinary" in render_sms(notice, _voice(language)) or not long
+
+
+def test_sentences_go_before_words_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that is too long loses its last sentences first, then words of others; what must be said is never cut."""
+    monkeypatch.setenv("LOYALTY_SMS_SEGMENTS", "1")
+    upgrade, speaker = sample("tier_upgrade"), _voice("en")
+    gift = upgrade.facts.model_copy(update={"tier": "Gold " * 8})
+
+    assert render_sms(upgrade, speaker) == (
+        "Loyalty: you are now Gold. Voucher of $10.00, valid through March 31, 2018: 7CFH-2K9M-RT4X-C. "
+        "Every purchase now earns 1.25 times the points."
+    )
+    assert render_sms(replace(upgrade, facts=gift), speaker).startswith("Loyalty: you are now Gold Gold")
+    with pytest.raises(BadInput) as refused:
+        render_sms(sample("personal_offer"), _voice("ar"))
+    assert str(refused.value) == (
+        "personal_offer.ar.sms.j2: takes 2 segments even when shortened, more than LOYALTY_SMS_SEGMENTS, which is 1"
+    )
+
+
+def test_arabic_as_it_is_read() -> None:
+    """Arabic counts in its six ways, begins at the right, and keeps codes, minus signs and dollars in their order."""
+    mark, left = "\u200f", "\u200e"
+    said = []
+    for points in (0, 1, 2, 3, 11, 100):
+        facts = read_facts("points_credited", {"period": "2017-12", "points": points, "balance": points})
+        said.append(render_sms(replace(sample("points_credited"), facts=facts), _voice("ar")))
+    owing = preview("refund_taken_back", "ar").text
+
+    assert said == [
+        f"{mark}Loyalty: كسبت {earned} في ديسمبر 2017. رصيدك {balance}."
+        for earned, balance in (
+            ("0 نقطة", "0 نقطة"),
+            ("نقطة واحدة", "نقطة واحدة"),
+            ("نقطتين", "نقطتان"),
+            ("3 نقاط", "3 نقاط"),
+            ("11 نقطة", "11 نقطة"),
+            ("100 نقطة", "100 نقطة"),
+        )
+    ]
+    assert f"رصيدك: {left}-3 نقاط" in owing
+    assert f"{mark}10.00 US${left}" in preview("voucher_issued", "ar").subject
+    assert f"{left}7CFH-2K9M-RT4X-C" in preview("voucher_issued", "ar").text
+    assert f"\n{mark}Loyalty\n" in f"\n{owing}"
 
 
 def test_english_and_spanish_as_they_are_read() -> None:
@@ -87,10 +162,10 @@ def test_english_and_spanish_as_they_are_read() -> None:
     assert "Valid through March 31, 2018" in english.text
     assert "Válido hasta el 31 de marzo de 2018 inclusive" in spanish.text
     assert "Voucher code: 7CFH-2K9M-RT4X-C" in english.text
-    assert preview("points_credited", "en").text == (
+    assert preview("points_credited", "en", "sms").text == (
         "Loyalty: you earned 12 points in December 2017. Your balance is 1,120 points."
     )
-    assert preview("points_credited", "es").text == (
+    assert preview("points_credited", "es", "sms").text == (
         "Loyalty: has ganado 12 puntos en diciembre de 2017. Tu saldo es de 1.120 puntos."
     )
     assert preview("tier_at_risk", "en").subject == "Your Gold tier is yours through January 31, 2018"
@@ -136,56 +211,87 @@ def test_missing_fact_is_told_by_name() -> None:
     with pytest.raises(BadInput) as wrong:
         read_facts("voucher_issued", {**SAMPLES["voucher_issued"], "currency": "XXX-secret"})
     with pytest.raises(BadInput) as unknown:
-        read_facts("birthday", {})
+        read_facts("jubilee", {})
 
     assert str(missing.value) == "fact expires_at: Field required"
     assert str(wrong.value) == "fact currency: Value error, must be a currency of ISO 4217"
-    assert str(unknown.value) == "birthday is no kind of message"
+    assert str(unknown.value) == "jubilee is no kind of message"
 
 
 def test_no_template_no_message() -> None:
-    """A kind has its channels; another one is an error that names the template."""
+    """A message that is written nowhere is an error that names the template."""
     with pytest.raises(BadInput) as refused:
-        render_sms(sample("tier_upgrade"), _voice("en"))
+        render_sms(replace(sample("tier_upgrade"), kind="jubilee"), _voice("es"))
 
-    assert str(refused.value) == "there is no template tier_upgrade.en.sms.j2"
-    assert not has_template("tier_upgrade", "en", "sms")
+    assert str(refused.value) == "there is no template jubilee.es.sms.j2"
+    assert not has_template("jubilee", "en", "sms")
 
 
 def test_undefined_in_a_template_is_an_error() -> None:
-    """A template that asks for what a notice lacks fails instead of leaving a hole."""
+    """A template that asks for what a notice lacks fails instead of leaving a hole, and says where."""
     with pytest.raises(BadInput) as hole:
         render_email(replace(sample("voucher_issued"), voucher=None), _voice("en"))
 
-    assert str(hole.value).startswith("voucher_issued.en.email.j2: ")
+    assert str(hole.value) == "voucher_issued.en.email.j2, line 4: 'None' has no attribute 'amount'"
 
 
 def test_preview_refuses_what_there_is_not() -> None:
     """An unknown kind or language is wrong use, and the line says what there is."""
     with pytest.raises(WrongUse) as kind:
-        preview("birthday", "en")
+        preview("jubilee", "en")
     with pytest.raises(WrongUse) as language:
         preview("tier_upgrade", "tlh")
 
-    assert str(kind.value) == f"birthday is no kind of message; there are {', '.join(KINDS)}"
-    assert str(language.value) == f"there are no templates in tlh; there are {', '.join(sorted(LANGUAGES))}"
+    assert str(kind.value) == f"jubilee is no kind of message; there are {', '.join(KINDS)}"
+    assert str(language.value) == f"there are no templates in tlh; there are {', '.join(LANGUAGES)}"
+
+
+def test_the_end_of_an_email_is_lawful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link to end it and the postal address stand below, in both parts; an offer has words of its own."""
+    monkeypatch.setenv("LOYALTY_BRAND_ADDRESS", "1 Main Street, Springfield")
+    service, offer = preview("birthday", "en"), preview("personal_offer", "en")
+
+    for shown, words in ((service, "Stop these e-mails"), (offer, "Stop these offers")):
+        assert f"{words}: https://loyalty.example/u/sample\n" in shown.text
+        assert shown.text.endswith("Loyalty, 1 Main Street, Springfield\n")
+        assert re.search(rf'<a [^>]*href="https://loyalty.example/u/sample"[^>]*>{words}</a>', shown.html)
+        assert "Loyalty, 1 Main Street, Springfield</p>" in shown.html
+    assert "who agreed to offers" in " ".join(offer.text.split())
+    assert [kind for kind, facts in KINDS.items() if facts.marketing] == ["personal_offer"]
+
+
+@pytest.mark.parametrize("kind", ["voucher_issued", "voucher_expiring", "points_expiring", "personal_offer"])
+def test_what_ends_says_so(kind: str) -> None:
+    """A message about something that ends has nothing to tell from that instant on."""
+    facts: Facts = read_facts(kind, SAMPLES[kind])
+
+    assert facts.over_at is not None
+    assert facts.over_at.isoformat() == "2018-04-01T04:00:00+00:00"
 
 
 def _voice(language: str) -> Any:
     return voice(language, (language,), "Loyalty", NEW_YORK)
 
 
-def _syntax(name: str) -> Any:
-    return environment("text").parse((TEMPLATES / name).read_text(encoding="utf-8"))
-
-
 def _asked(name: str) -> frozenset[str]:
-    return frozenset(meta.find_undeclared_variables(_syntax(name)))
+    syntax = _environment().parse((TEMPLATES / name).read_text(encoding="utf-8"))
+    return frozenset(meta.find_undeclared_variables(syntax))
 
 
 def _blocks(name: str) -> frozenset[str]:
-    return frozenset(environment("text").get_template(name).blocks)
+    template = _environment().get_template(name)
+    parents = meta.find_referenced_templates(_environment().parse((TEMPLATES / name).read_text(encoding="utf-8")))
+    inherited = [each for each in parents if each and each.startswith("email.")]
+    return frozenset(template.blocks) | frozenset(each for name in inherited for each in _blocks_of(name))
+
+
+def _blocks_of(name: str) -> frozenset[str]:
+    return frozenset(_environment().get_template(name).blocks)
+
+
+def _environment() -> Any:
+    return wording.environment("text", (TEMPLATES,))
 
 
 def _words(content: str) -> list[str]:
-    return [word.strip(":") for word in content.lower().split()]
+    return [word.strip(":\u200e\u200f") for word in content.lower().split()]

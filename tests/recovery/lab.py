@@ -178,7 +178,8 @@ def told(home: Path) -> list[tuple[str, str]]:
     read = [
         message_from_bytes(file.read_bytes(), policy=SMTP) for file in sorted(home.glob("outbox/*/staff-Loyalty-*.eml"))
     ]
-    return [(str(email["subject"]), email.get_content().replace("\r\n", "\n")) for email in read]
+    words = [next(email.iter_parts()).get_content() for email in read]  # the text, in front of the HTML
+    return [(str(email["subject"]), said.replace("\r\n", "\n")) for email, said in zip(read, words, strict=True)]
 
 
 def _free_port() -> int:
