@@ -92,6 +92,16 @@ def ask_managers(say: Say) -> None:
         say(f"managers are asked by the next daily run: {error}")
 
 
+def compute_segments(as_of: datetime | None, say: Say) -> str:
+    """Compute the segments of members: the flow compute_segments."""
+    if _through_prefect(say):
+        return _run("compute_segments", as_of=as_of)
+    from loyalty.db import segments  # noqa: PLC0415
+
+    now = clock.now()
+    return wording.segmented(segments.compute(as_of or now, now))
+
+
 def after_decision(periods: Iterable[date], say: Say) -> None:
     """Make both reports of periods whose upgrades were decided again, and end the runs that still ask for them."""
     through_prefect = _through_prefect(say)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from loyalty.db.expiry import Expired
     from loyalty.db.milestones import Day
     from loyalty.db.recompute import Difference, MonthDifference
+    from loyalty.db.segments import Counts
     from loyalty.messages.delivery import Delivered
 
 
@@ -30,6 +31,12 @@ def expired(done: "Expired") -> str:
         f"{done.lots:,} lots with {done.points:,} points and {done.vouchers:,} vouchers expired, "
         f"{done.reviews:,} reviews ended, {done.warnings:,} warnings"
     )
+
+
+def segmented(counts: "Counts") -> str:
+    """Segments, computed."""
+    sizes = ", ".join(f"{members:,} {name.replace('_', ' ')}" for name, members in counts.members.items())
+    return f"{counts.known:,} members: {sizes}"
 
 
 def backfilled(first: str, last: str, changed: int, months: int) -> str:

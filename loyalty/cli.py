@@ -120,6 +120,20 @@ def _notify(_given: Namespace) -> int:
     return 0
 
 
+def _segments(given: Namespace) -> int:
+    from loyalty.commands import segments
+
+    shown = {"list": segments.show, "count": segments.count, "export": segments.export}
+    if given.action in shown:
+        return shown[given.action](given)
+    from flows import runs
+    from loyalty.commands.terminal import remarks_on_success, say
+
+    with remarks_on_success() as remark:
+        say(runs.compute_segments(_in_zone(given.as_of), remark))
+    return 0
+
+
 def _reviews(given: Namespace) -> int:
     from flows import runs
     from loyalty.commands import reviews
@@ -296,6 +310,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "notify": _notify,
     "reviews": _reviews,
     "approvals": _approvals,
+    "segments": _segments,
     "member": _member,
     "triggers": _triggers,
     "locations": _locations,

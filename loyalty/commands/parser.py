@@ -15,6 +15,7 @@ _LONGEST_NAME, _LONGEST_NOTE, _LONGEST_LABEL = 80, 500, 200
 TRIGGERS = ("registration", "profile", "referral", "share", "check_in", "birthday", "anniversary", "visits")
 STATES = ("open", "approved", "rejected", "lapsed", "all")
 EVENT_STATES = ("waiting", "dead", "dropped")
+SEGMENTS = ("active", "best", "one_time", "at_risk", "lapsed", "near_threshold")
 
 
 class Parser(argparse.ArgumentParser):
@@ -88,6 +89,7 @@ def _parser() -> Parser:
     _add_triggers(commands)
     _add_identity(commands)
     _add_messages(commands)
+    _add_segments(commands)
     _add_api(commands)
     _add_surroundings(commands)
     return parser
@@ -296,6 +298,20 @@ def _add_messages(commands: Any) -> None:
     shown.add_argument("--dark", action="store_true", help="as dark mode shows it")
     shown.add_argument("--out", metavar="FILE", help="write it there and open nothing; FILE.txt gets the plain text")
     _command(actions, "check", "find the mistakes of all templates, your own too")
+
+
+def _add_segments(commands: Any) -> None:
+    segments = _command(commands, "segments", "compute, count, list or export segments of members by what they bought")
+    actions = segments.add_subparsers(metavar="ACTION", dest="action", required=True)
+    compute = _command(actions, "compute", "compute them anew, for all members")
+    compute.add_argument("--as-of", type=_instant, metavar="INSTANT", help="as of then instead of now")
+    _command(actions, "count", "how many members each has", json=True)
+    shown = _command(actions, "list", "list the members of one, or all", json=True)
+    shown.add_argument("segment", nargs="?", choices=SEGMENTS, metavar="SEGMENT")
+    shown.add_argument("--most", type=_whole, metavar="N", default=50, help="so many at most (50 unless told)")
+    export = _command(actions, "export", "write the members of one, or all, as CSV")
+    export.add_argument("segment", nargs="?", choices=SEGMENTS, metavar="SEGMENT")
+    export.add_argument("--out", metavar="FILE.csv", help="instead of the terminal")
 
 
 def _add_surroundings(commands: Any) -> None:

@@ -24,16 +24,16 @@ def export_statements(period: date, out: BinaryIO) -> None:
         if found.state != "closed" and not (found.oldest_closed and period < found.oldest_closed):
             name = display_period(period)
             raise Refused(f"{name} is not closed and has no statements yet: `loyalty close {name}` makes them")
-        _copy(connection, "reads/export_statements", out, period=period, member_no=None)
+        copy_out(connection, "reads/export_statements", out, period=period, member_no=None)
 
 
 def export_entries(out: BinaryIO) -> None:
     """Write all entries in order of entry_id."""
     with connect() as connection:
-        _copy(connection, "reads/export_entries", out, member_no=None, after=None, most=None)
+        copy_out(connection, "reads/export_entries", out, member_no=None, after=None, most=None)
 
 
-def _copy(connection: Connection, name: str, out: BinaryIO, **params: Any) -> None:
+def copy_out(connection: Connection, name: str, out: BinaryIO, **params: Any) -> None:
     """COPY takes no parameters, so the driver writes them into the text of the statement."""
     compiled = statement(name).compile(dialect=connection.dialect)
     with cast("psycopg2.extensions.cursor", connection.connection.cursor()) as cursor:

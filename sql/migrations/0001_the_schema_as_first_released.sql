@@ -1079,7 +1079,8 @@ select
     t.kind in ('refund', 'refund_reversal') as unnamed,
     t.merged_multiplier,
     case when t.kind in ('sale', 'refund_reversal') then 1 else -1 end
-    * case when t.exchange_rate is null then t.counted else loyalty.half_even(t.counted * t.exchange_rate) end as eligible
+    * case when t.exchange_rate is null then t.counted else loyalty.half_even(t.counted * t.exchange_rate) end as eligible,
+    t.kind
 from loyalty.counted_amounts as t
 where t.sale_no is null
 union all
@@ -1099,7 +1100,8 @@ select
         - loyalty.half_even(
             e.eligible * (e.refunded_before + case t.kind when 'refund' then t.amount else -t.amount end), nullif(s.amount, 0)
         ), 0
-    ) as eligible
+    ) as eligible,
+    t.kind
 from loyalty.transactions as t
 inner join loyalty.counted_amounts as s
     on t.sale_period = s.booked_period and t.member_no = s.member_no and t.sale_no = s.transaction_no
@@ -3033,6 +3035,56 @@ for each row execute function loyalty.limit_adjustment();
 alter table loyalty.work_points add column kind loyalty.entry_kind;
 
 comment on column loyalty.work_points.kind is 'of the debit''s entry, where the sales'' period doesn''t say it';
+-- Segments: what members' purchases say of them, computed for all at once as of an instant. Nothing of it is a fact of its own: computing
+-- again makes it anew, and a member who never bought has no row.
+
+create table loyalty.segments (
+    member_no bigint primary key,
+    as_of timestamptz not null,
+    purchases integer not null,
+    last_purchase_at timestamptz,
+    frequency integer not null,
+    monetary bigint not null,
+    recency_score smallint check (recency_score between 1 and 5),
+    frequency_score smallint check (frequency_score between 1 and 5),
+    monetary_score smallint check (monetary_score between 1 and 5),
+    points_to_next bigint check (points_to_next > 0),
+    active boolean not null,
+    one_time boolean not null,
+    at_risk boolean not null,
+    lapsed boolean not null,
+    near_threshold boolean not null,
+    best boolean not null,
+    check (active = (recency_score is not null) and active = (frequency_score is not null) and active = (monetary_score is not null)),
+    check (not (active and lapsed))
+);
+
+comment on column loyalty.segments.purchases is 'ever; a sale that was corrected away is none, one that came back is';
+comment on column loyalty.segments.frequency is 'purchases in the window of the active';
+comment on column loyalty.segments.monetary is 'net eligible spend in that window, in minor units of the programme''s currency';
+comment on column loyalty.segments.points_to_next is 'qualifying points that were missing to the next tier at the last close';
+
+-- Whether a row of the above is in the segment of a name.
+create function loyalty.in_segment(member loyalty.segments, name text) returns boolean language sql immutable parallel safe as $$
+    select case name
+        when 'active' then member.active
+        when 'best' then member.best
+        when 'one_time' then member.one_time
+        when 'at_risk' then member.at_risk
+        when 'lapsed' then member.lapsed
+        when 'near_threshold' then member.near_threshold
+        else false
+    end
+$$;
+
+-- One row for each time that segments were computed, so that their sizes can be compared.
+create table loyalty.segment_runs (
+    as_of timestamptz primary key,
+    computed_at timestamptz not null,
+    counts jsonb not null
+);
+
+comment on column loyalty.segment_runs.counts is 'members by segment';
 -- By what a member is known beside the customer_id, and who was erased.
 
 -- Platform ids belong to one member. An e-mail address or a telephone number may be several members': it then identifies nobody, and

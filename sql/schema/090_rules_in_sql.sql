@@ -107,7 +107,8 @@ select
     t.kind in ('refund', 'refund_reversal') as unnamed,
     t.merged_multiplier,
     case when t.kind in ('sale', 'refund_reversal') then 1 else -1 end
-    * case when t.exchange_rate is null then t.counted else loyalty.half_even(t.counted * t.exchange_rate) end as eligible
+    * case when t.exchange_rate is null then t.counted else loyalty.half_even(t.counted * t.exchange_rate) end as eligible,
+    t.kind
 from loyalty.counted_amounts as t
 where t.sale_no is null
 union all
@@ -127,7 +128,8 @@ select
         - loyalty.half_even(
             e.eligible * (e.refunded_before + case t.kind when 'refund' then t.amount else -t.amount end), nullif(s.amount, 0)
         ), 0
-    ) as eligible
+    ) as eligible,
+    t.kind
 from loyalty.transactions as t
 inner join loyalty.counted_amounts as s
     on t.sale_period = s.booked_period and t.member_no = s.member_no and t.sale_no = s.transaction_no

@@ -76,7 +76,7 @@ def month_13(server: Server, api: str, members: int, runs: int) -> Iterator[Meas
 
 def set_up_programme(server: Server, database: str) -> None:
     """Migrate a database and install the benchmark's rules."""
-    with _product(server, database) as connection:
+    with product(server, database) as connection:
         set_up(connection, at=AT)
 
 
@@ -110,7 +110,7 @@ def fill_earlier(connection: Connection, own: SqlConnection) -> None:
 
 
 @contextmanager
-def _product(server: Server, database: str) -> Iterator[SqlConnection]:
+def product(server: Server, database: str) -> Iterator[SqlConnection]:
     """A connection as the product makes them."""
     with variables(server.environment(database, LOYALTY_RULES=str(HERE / "programme.toml"))):
         try:
@@ -137,7 +137,7 @@ def _programme_data(server: Server, members: int, *, months: int) -> Iterator[st
         connection = server.connect(name)
         fill(connection, members)
         if months > 1:
-            with _product(server, name) as own:
+            with product(server, name) as own:
                 fill_earlier(connection, own)
         connection.close()
         server.settle(name)

@@ -1,6 +1,6 @@
-"""`make bench`: close and month 13 at several sizes, the import, the till, one JSON line each; `--write` keeps them.
+"""`make bench`: close and month 13 at several sizes, import, till, segments, one JSON line each; `--write` keeps them.
 
-    python -m tests.bench.run [--sizes 10000,100000,1000000] [--runs 3] [--only close|month13|import|till|milestones]
+    python -m tests.bench.run [--sizes 10000,100000,1000000] [--runs 3] [--only close|month13|import|till|milestones|segments]
         [--pgledger FOLDER] [--write [FILE]]
 
 The lines of single measurements go to stderr as they come, the summaries to stdout.
@@ -14,13 +14,13 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import notes, till
+from tests.bench import notes, segments, till
 from tests.bench.close import Measured, close, month_13
 from tests.bench.imports import imports
 from tests.bench.milestones import milestones
 from tests.bench.server import ROOT, Server, prefect, server
 
-BENCHMARKS = ("close", "month13", "import", "till", "milestones")
+BENCHMARKS = ("close", "month13", "import", "till", "milestones", "segments")
 
 
 def main() -> None:
@@ -59,6 +59,8 @@ def _measure(on: Server, stack: ExitStack, given: argparse.Namespace) -> Iterato
         yield from imports(on, given.sizes[-1], given.runs)
     if "milestones" in wanted:
         yield from milestones(on, given.sizes[-1], given.runs)
+    if "segments" in wanted:
+        yield from segments.compute(on, given.sizes[-1], given.runs)
     if "till" in wanted:
         yield from _tills(on, given)
 
