@@ -36,6 +36,7 @@ _PAGES: dict[Kind, str] = {
     "rules": "loyalty.reports.rules_change",
     "recompute": "loyalty.reports.recompute",
     "adjustment": "loyalty.reports.adjustment",
+    "campaign": "loyalty.reports.campaign",
 }
 """Where the function `page(connection, approval_no)` of a kind is: all there is to know, in Markdown."""
 

@@ -102,6 +102,39 @@ def compute_segments(as_of: datetime | None, say: Say) -> str:
     return wording.segmented(segments.compute(as_of or now, now))
 
 
+def run_campaigns(say: Say) -> str:
+    """Give what campaigns have to give: the flow run_campaigns."""
+    if _through_prefect(say):
+        return _run("run_campaigns")
+    from loyalty.db import campaigns  # noqa: PLC0415
+    from loyalty.db.campaign_awards import run  # noqa: PLC0415
+    from loyalty.db.engine import connect  # noqa: PLC0415
+
+    now = clock.now()
+    given = run(now)
+    with connect() as connection:
+        return wording.campaigned(given, len(campaigns.counting(connection, now)))
+
+
+def start_campaign(file: str, asked_by: str, note: str, say: Say, *, ask_again: bool = False) -> str:
+    """Ask for the campaign of a file's text: the flow start_campaign."""
+    if _through_prefect(say):
+        return _run("start_campaign", file=file, asked_by=asked_by, note=note, ask_again=ask_again)
+    from loyalty.db import campaigns  # noqa: PLC0415
+    from loyalty.db.engine import connect  # noqa: PLC0415
+    from loyalty.reports.campaign import figures  # noqa: PLC0415
+    from loyalty.rules.campaign import parse  # noqa: PLC0415
+
+    wanted, now = parse(file), clock.now()
+    known = campaigns.standing(wanted, ask_again=ask_again)
+    if known is None:
+        simulated = campaigns.simulate(wanted, now)
+        with connect() as connection:
+            found = figures(connection, wanted, simulated, now)
+        known = campaigns.ask(wanted, found, asked_by=asked_by, note=note, at=now)
+    return wording.campaign_asked(known)
+
+
 def after_decision(periods: Iterable[date], say: Say) -> None:
     """Make both reports of periods whose upgrades were decided again, and end the runs that still ask for them."""
     through_prefect = _through_prefect(say)

@@ -6,6 +6,8 @@ from loyalty.rules.periods import display_period
 
 if TYPE_CHECKING:
     from loyalty.api.events import Drained
+    from loyalty.db.campaign_awards import Given
+    from loyalty.db.campaigns import Known
     from loyalty.db.expiry import Expired
     from loyalty.db.milestones import Day
     from loyalty.db.recompute import Difference, MonthDifference
@@ -37,6 +39,21 @@ def segmented(counts: "Counts") -> str:
     """Segments, computed."""
     sizes = ", ".join(f"{members:,} {name.replace('_', ' ')}" for name, members in counts.members.items())
     return f"{counts.known:,} members: {sizes}"
+
+
+def campaigned(given: "Given", campaigns: int) -> str:
+    """A day of campaigns."""
+    return (
+        f"{campaigns:,} campaigns: {given.drawn:,} members drawn, {given.vouchers:,} vouchers, "
+        f"{given.purchases:,} purchases with {given.points:,} points, {given.taken_back:,} points taken back"
+    )
+
+
+def campaign_asked(known: "Known") -> str:
+    """A campaign that was asked for, now or before."""
+    if known.state == "open":
+        return f"{known.name} waits for approval {known.approval_no}, asked by {known.asked_by}"
+    return f"{known.name} is {known.state} already: unchanged"
 
 
 def backfilled(first: str, last: str, changed: int, months: int) -> str:

@@ -134,6 +134,33 @@ def _segments(given: Namespace) -> int:
     return 0
 
 
+def _campaigns(given: Namespace) -> int:
+    from loyalty.commands import campaigns
+
+    shown = {
+        "check": campaigns.check,
+        "simulate": campaigns.simulate,
+        "stop": campaigns.stop,
+        "report": campaigns.report,
+        "list": campaigns.show,
+    }
+    if given.action in shown:
+        return shown[given.action](given)
+    from flows import runs
+    from loyalty.commands.terminal import remarks_on_success, say
+    from loyalty.db.programme import check_ready
+
+    with remarks_on_success() as remark:
+        if given.action == "start":
+            again = given.ask_again
+            return campaigns.start(
+                given, lambda file: runs.start_campaign(file, given.by, given.note, remark, ask_again=again)
+            )
+        check_ready()
+        say(runs.run_campaigns(remark))
+    return 0
+
+
 def _reviews(given: Namespace) -> int:
     from flows import runs
     from loyalty.commands import reviews
@@ -311,6 +338,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "reviews": _reviews,
     "approvals": _approvals,
     "segments": _segments,
+    "campaigns": _campaigns,
     "member": _member,
     "triggers": _triggers,
     "locations": _locations,

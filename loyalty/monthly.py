@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any, Literal, Protocol
 
 from loyalty import clock
+from loyalty.db import campaign_awards
 from loyalty.db.closing import Batch, Close, Moves, Reviews, begin, closing_lock, finish, run_step
 from loyalty.db.engine import transaction
 from loyalty.db.programme import check_ready
@@ -121,6 +122,7 @@ def run_month(period: date, terms: Terms, *, start: Start, told: Told) -> dict[s
 def _run_once(period: date, terms: Terms, *, start: Start, told: Told, begun: list[Close]) -> dict[str, int] | None:
     """Close a period from the beginning, under the lock; the close that began is added to `begun`."""
     with closing_lock() as check_held:
+        campaign_awards.run(clock.now())  # so that its points land in the month
         close = begin(
             period,
             reviews=terms.reviews,

@@ -9,13 +9,13 @@ from typing import Any, NoReturn
 
 from loyalty.errors import WrongUse
 from loyalty.rules.periods import parse_period
+from loyalty.rules.segments import SEGMENTS
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?([Zz]|[+-]\d{2}:?\d{2})?)?")
 _LONGEST_NAME, _LONGEST_NOTE, _LONGEST_LABEL = 80, 500, 200
 TRIGGERS = ("registration", "profile", "referral", "share", "check_in", "birthday", "anniversary", "visits")
 STATES = ("open", "approved", "rejected", "lapsed", "all")
 EVENT_STATES = ("waiting", "dead", "dropped")
-SEGMENTS = ("active", "best", "one_time", "at_risk", "lapsed", "near_threshold")
 
 
 class Parser(argparse.ArgumentParser):
@@ -90,6 +90,7 @@ def _parser() -> Parser:
     _add_identity(commands)
     _add_messages(commands)
     _add_segments(commands)
+    _add_campaigns(commands)
     _add_api(commands)
     _add_surroundings(commands)
     return parser
@@ -312,6 +313,28 @@ def _add_segments(commands: Any) -> None:
     export = _command(actions, "export", "write the members of one, or all, as CSV")
     export.add_argument("segment", nargs="?", choices=SEGMENTS, metavar="SEGMENT")
     export.add_argument("--out", metavar="FILE.csv", help="instead of the terminal")
+
+
+def _add_campaigns(commands: Any) -> None:
+    campaigns = _command(commands, "campaigns", "check, simulate, start, run, stop, list campaigns, or report on one")
+    actions = campaigns.add_subparsers(metavar="ACTION", dest="action", required=True)
+    check = _command(actions, "check", "find the mistakes of a campaign's file")
+    check.add_argument("file", metavar="FILE")
+    simulate = _command(actions, "simulate", "show what it would have given in the time before", json=True)
+    simulate.add_argument("file", metavar="FILE")
+    start = _command(actions, "start", "ask for it to be started: a second person approves")
+    start.add_argument("file", metavar="FILE")
+    start.add_argument("--by", type=_name, metavar="NAME", required=True, help="who asks")
+    start.add_argument("--note", type=_note, metavar="TEXT", default="", help="why, for those who decide")
+    start.add_argument("--ask-again", action="store_true", help="also one that was rejected")
+    _command(actions, "run", "give what all of them have to give by now")
+    stop = _command(actions, "stop", "end one that runs, now")
+    stop.add_argument("name", metavar="NAME")
+    stop.add_argument("--by", type=_name, metavar="NAME", required=True, help="who stops it")
+    report = _command(actions, "report", "write what one has brought as HTML")
+    report.add_argument("name", metavar="NAME")
+    report.add_argument("--out", metavar="FILE.html", help="instead of one in LOYALTY_HOME/reports")
+    _command(actions, "list", "list them all", json=True)
 
 
 def _add_surroundings(commands: Any) -> None:

@@ -22,7 +22,7 @@ from loyalty.errors import BadInput, LoyaltyError, Refused, WrongUse
 from loyalty.rules.programme import Programme
 
 T = TypeVar("T")
-Kind = Literal["tier_upgrades", "rules", "recompute", "adjustment"]
+Kind = Literal["tier_upgrades", "rules", "recompute", "adjustment", "campaign"]
 State = Literal["open", "approved", "rejected", "lapsed"]
 
 LONGEST_NAME, LONGEST_NOTE = 80, 500
@@ -34,6 +34,7 @@ _EFFECTS: dict[Kind, str] = {
     "rules": "loyalty.db.rules_changes:apply_change",
     "recompute": "loyalty.db.recompute:post",
     "adjustment": "loyalty.db.adjustments:post_approved",
+    "campaign": "loyalty.db.campaigns:begin_approved",
 }
 """What follows from a decision. That of upgrades is `(connection, approval_no, decision) -> Effect` and hears of a
 rejection too; the others are `(connection, approval_no, by, now) -> str`, called when one is approved; they say in
@@ -45,11 +46,13 @@ _NAMES: dict[Kind, str] = {
     "rules": "rules",
     "recompute": "recompute",
     "adjustment": "adjustment",
+    "campaign": "campaign",
 }
 _ABOUT: dict[Kind, str] = {
     "rules": "New rules wait: {occasion}.",
     "recompute": "Corrections of closed months wait to be posted: {occasion}.",
     "adjustment": "A manual adjustment waits: {occasion}.",
+    "campaign": "A campaign waits to be started: {occasion}.",
 }
 
 

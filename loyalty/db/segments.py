@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, BinaryIO, Literal, get_args
+from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, Row
 
@@ -17,9 +17,7 @@ from loyalty.db.exports import copy_out
 from loyalty.db.locks import advisory_lock
 from loyalty.db.statements import run
 from loyalty.errors import Refused
-
-Segment = Literal["active", "best", "one_time", "at_risk", "lapsed", "near_threshold"]
-SEGMENTS: tuple[Segment, ...] = get_args(Segment)
+from loyalty.rules.segments import SEGMENTS, Segment
 
 ACTIVE_DAYS = 365  # whoever bought since is active; recency, frequency and money are of these days
 ONE_TIME_DAYS = 30  # so long ago at least is the only purchase of a one-time buyer

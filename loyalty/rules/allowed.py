@@ -282,6 +282,53 @@ class Words(Allowed):
 
 
 @dataclass(frozen=True)
+class Wholes(Allowed):
+    """A list of different whole numbers from low to high."""
+
+    low: int
+    high: int
+
+    @property
+    def says(self) -> str:
+        """Both bounds."""
+        return f"a list of different whole numbers from {self.low} to {self.high}"
+
+    def read(self, value: Any) -> tuple[int, ...]:
+        """Take a list of ints within the bounds."""
+        if not isinstance(value, list | tuple) or len(set(value)) < len(value):
+            raise ValueError
+        if not all(type(number) is int and self.low <= number <= self.high for number in value):
+            raise ValueError
+        return tuple(value)
+
+    def write(self, value: Any) -> str:
+        """One line."""
+        return f"[{', '.join(map(str, value))}]"
+
+
+@dataclass(frozen=True)
+class Unknown(Allowed):
+    """What the product can't know: the key is there so that its error can say why."""
+
+    why: str
+
+    @property
+    def says(self) -> str:
+        """Nothing is allowed."""
+        return f"left out: {self.why}"
+
+    def read(self, value: Any) -> tuple[str, ...]:
+        """Take nothing."""
+        if value not in ((), []):
+            raise ValueError
+        return ()
+
+    def write(self, value: Any) -> str:
+        """An empty list."""
+        return f"[{', '.join(value)}]"
+
+
+@dataclass(frozen=True)
 class Tables(Checked):
     """A list of tables, checked one by one afterwards."""
 

@@ -133,10 +133,10 @@ def _written(table: BaseModel) -> dict[str, str]:
 
 
 def _values(model: type[BaseModel], fields: Mapping[str, str]) -> dict[str, Any]:
-    return {key: _value(model, key, text.strip()) for key, text in fields.items()}
+    return {key: value_of(model, key, text.strip()) for key, text in fields.items()}
 
 
-def _value(model: type[BaseModel], key: str, text: str) -> Any:
+def value_of(model: type[BaseModel], key: str, text: str) -> Any:
     """The value that a text means for the key; what it can't mean stays text, and the rules' check refuses it."""
     match kind_of(model, key):
         case Whole() if text.isdecimal() and _NUMBER.fullmatch(text):

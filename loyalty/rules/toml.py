@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -24,6 +24,7 @@ TABLES: Mapping[str, type[BaseModel]] = {"tiers": Tier, "velocity": Velocity}
 """The keys whose values are tables, at the end of the file, each under a line [[key]]."""
 _CALLED = {"tiers": "tier", "velocity": "limit"}
 
+Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[str | int, ...]  # ("rate",) or ("tiers", 1, "threshold")
 
 _INTRODUCTION = """\
@@ -50,6 +51,11 @@ _LONGEST_STATEMENT_LINES = 250
 
 def read(path: Path) -> Programme:
     """Read a rules file. Raises BadInput with one line for each mistake, which names file, line and key."""
+    return parse(text_of(path), path.name)
+
+
+def text_of(path: Path) -> str:
+    """The text of a file that people write in TOML. Raises BadInput if it can't be one."""
     name = path.name
     try:
         with path.open("rb") as file:
@@ -59,24 +65,27 @@ def read(path: Path) -> Programme:
     if len(content) > LARGEST_FILE_BYTES:
         raise BadInput(f"{name}: a rules file has at most {LARGEST_FILE_BYTES} bytes")
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise BadInput(f"{name}: line {line}: not UTF-8; save the file as UTF-8") from error
-    return parse(text, name)
 
 
 def parse(text: str, origin: str = "programme.toml") -> Programme:
     """Read the text of a rules file; `origin` is its name in errors. Raises BadInput as `read` does."""
+    return checked(loaded(text, origin), origin, text)
+
+
+def loaded(text: str, origin: str) -> dict[str, Any]:
+    """The keys and values of a text in TOML, numbers exact. Raises BadInput that names the line."""
     try:
-        values = tomllib.loads(text + "\n", parse_float=Decimal)
+        return tomllib.loads(text + "\n", parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise BadInput(_broken(origin, text, _one_line(error))) from error
     except (ValueError, ArithmeticError) as error:
         raise BadInput(f"{origin}: not valid TOML: a number is too large to be read") from error
     except RecursionError as error:
         raise BadInput(f"{origin}: not valid TOML: brackets are nested too deeply") from error
-    return checked(values, origin, text)
 
 
 def checked(values: Mapping[str, Any], origin: str, text: str = "") -> Programme:
@@ -84,10 +93,15 @@ def checked(values: Mapping[str, Any], origin: str, text: str = "") -> Programme
 
     Raises BadInput as `read` does; the lines it names are those of `text`, from which the values were read.
     """
+    return checked_as(Programme, values, origin, text)
+
+
+def checked_as(model: type[Model], values: Mapping[str, Any], origin: str, text: str = "") -> Model:
+    """Make a value of a model whose keys take kinds of loyalty/rules/allowed.py. Raises as `checked` does."""
     try:
-        return Programme.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
-        found = [mistake for details in error.errors(include_url=False) for mistake in _mistakes(details)]
+        found = [mistake for details in error.errors(include_url=False) for mistake in _mistakes(details, model)]
     lines = _line_numbers(text)
     numbered = sorted(((_line(place, lines), place, says) for place, says in found), key=itemgetter(0))
     raise BadInput(_report(origin, line, place, says) for line, place, says in numbered)
@@ -151,17 +165,20 @@ def _comment(text: str) -> str:
     return "\n".join(f"# {line}" for line in lines)
 
 
-def _mistakes(details: ErrorDetails) -> list[tuple[Place, str]]:
-    """Say where a mistake is and what is allowed there; the ladder's check may have found several at once."""
+def _mistakes(details: ErrorDetails, whole: type[BaseModel]) -> list[tuple[Place, str]]:
+    """Say where a mistake is and what is allowed there; a check of several keys may have found several at once."""
     place: Place = details["loc"]
-    model = TABLES.get(str(place[0]), Programme) if len(place) > 1 else Programme
+    model = TABLES.get(str(place[0]), whole) if whole is Programme and len(place) > 1 else whole
     match details["type"]:
+        case "keys":
+            return [((key,), text) for key, text in details["ctx"]["mistakes"]]
         case "tables":
             return [((details["ctx"]["key"], index, key), text) for index, key, text in details["ctx"]["mistakes"]]
         case "missing":
             return [(place, f"must be given: {kind_of(model, str(place[-1])).says}")]
         case "extra_forbidden":
-            return [(place, f"no rule has this name{_did_you_mean(str(place[-1]), model)}")]
+            what = "rule" if whole is Programme else "key"
+            return [(place, f"no {what} has this name{_did_you_mean(str(place[-1]), model)}")]
         case _:
             return [(place, _one_line(details["msg"]))]
 

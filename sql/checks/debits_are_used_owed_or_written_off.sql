@@ -21,7 +21,7 @@ with parts as (
     from loyalty.entries as w
     inner join loyalty.entries as e
         on w.period = e.period and w.member_no = e.member_no and w.cause = e.cause
-        and e.points < 0 and e.kind in ('earn', 'take_back', 'correction', 'adjust')
+        and e.points < 0 and e.kind in ('earn', 'take_back', 'correction', 'adjust', 'campaign')
     where w.kind = 'write_off'
 ),
 

@@ -11,5 +11,5 @@ where w.kind = 'write_off'
     and not exists (
         select from loyalty.entries as e
         where e.period = w.period and e.member_no = w.member_no and e.cause = w.cause
-            and e.kind in ('earn', 'take_back', 'correction', 'adjust') and e.points <= -w.points
+            and e.kind in ('earn', 'take_back', 'correction', 'adjust', 'campaign') and e.points <= -w.points
     )

@@ -1,9 +1,10 @@
--- does:   the vouchers issued to a member up to an instant, archived ones too, each in the state that holds then
+-- does:   the vouchers issued to a member up to an instant, archived ones too, each in the state that holds then, with the tier or the
+--         campaign that brought it
 -- again:  reads only
 -- params: member_no bigint, as_of timestamptz
 select
     v.code,
-    t.name as tier,
+    coalesce(t.name, p.name) as tier,
     v.amount * ('1e-' || c.minor_digits)::numeric as amount,
     v.currency,
     case
@@ -20,7 +21,8 @@ from (
     select a.code, a.member_no, a.tier_no, a.amount, a.currency, a.state, a.issued_at, a.expires_at
     from loyalty.voucher_archive as a
 ) as v
-inner join loyalty.tiers as t on v.tier_no = t.tier_no
+left join loyalty.tiers as t on v.tier_no = t.tier_no
+left join loyalty.campaigns as p on v.tier_no = -p.campaign_no
 inner join loyalty.currencies as c on v.currency = c.currency
 where v.member_no = :member_no and v.issued_at <= :as_of
 order by v.issued_at, v.code

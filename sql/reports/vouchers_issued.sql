@@ -7,14 +7,14 @@ with issued as (
         v.from_tier_no,
         v.amount
     from loyalty.vouchers as v
-    where v.period = :period
+    where v.period = :period and v.tier_no > 0
     union all
     select
         a.tier_no,
         a.from_tier_no,
         a.amount
     from loyalty.voucher_archive as a
-    where a.period = :period
+    where a.period = :period and a.tier_no > 0
 )
 
 select

@@ -53,10 +53,10 @@ create table loyalty.gift_dispatches (
     primary key (member_no, tier_no, earned_at)
 );
 
--- What upgrades brought, the memory that keeps the same tier from paying again too soon: vouchers, wherever they are now, and gifts.
+-- What upgrades brought (a campaign's voucher has minus its number for a tier), the memory that keeps the same tier from paying again too soon: vouchers, wherever they are now, and gifts.
 create view loyalty.rewards as
-select v.member_no, v.tier_no, v.issued_at as earned_at, v.period from loyalty.vouchers as v
+select v.member_no, v.tier_no, v.issued_at as earned_at, v.period from loyalty.vouchers as v where v.tier_no > 0
 union all
-select a.member_no, a.tier_no, a.issued_at, a.period from loyalty.voucher_archive as a
+select a.member_no, a.tier_no, a.issued_at, a.period from loyalty.voucher_archive as a where a.tier_no > 0
 union all
 select g.member_no, g.tier_no, g.earned_at, g.period from loyalty.gift_dispatches as g;

@@ -3,7 +3,7 @@
 
 create table loyalty.approvals (
     approval_no bigint generated always as identity primary key,
-    kind text not null check (kind in ('tier_upgrades', 'rules', 'recompute', 'adjustment')),
+    kind text not null check (kind in ('tier_upgrades', 'rules', 'recompute', 'adjustment', 'campaign')),
     occasion text not null check (length(occasion) between 1 and 200),
     period date check (extract(day from period) = 1),
     asked_by text not null,

@@ -1,7 +1,7 @@
 """`make bench`: close and month 13 at several sizes, import, till, segments, one JSON line each; `--write` keeps them.
 
-    python -m tests.bench.run [--sizes 10000,100000,1000000] [--runs 3] [--only close|month13|import|till|milestones|segments]
-        [--pgledger FOLDER] [--write [FILE]]
+    python -m tests.bench.run [--sizes 10000,100000,1000000] [--runs 3] [--pgledger FOLDER] [--write [FILE]]
+        [--only close|month13|import|till|milestones|segments]
 
 The lines of single measurements go to stderr as they come, the summaries to stdout.
 """

@@ -7,6 +7,10 @@ from loyalty.db import verify
 from loyalty.db.statements import run
 
 _INTO_ENTRIES = "insert into entries (period, member_no, kind, cause, points, occurred_at, recorded_at)"
+_INTO_CAMPAIGNS = (
+    "insert into campaigns (name, document, digest, gives, starts_at, ends_at, points, budget, spent, holdout, minimum,"
+    " asked_by, asked_at, figures)"
+)
 _ANNS = "accounts as a inner join members as m on a.member_no = m.member_no and m.customer_id = 'ann'"
 _NO_GUARD = "alter table entries disable trigger all"
 ANN, CYD = (f"member_no = (select member_no from members where customer_id = '{name}')" for name in ("ann", "cyd"))
@@ -25,6 +29,10 @@ FAULTS: dict[str, tuple[str, int]] = {
     "balances_are_the_sums_of_entries": (f"update accounts set balance = balance + 1 where {ANN}", 1),
     "balances_are_what_lots_hold_less_debts": (
         f"update lots set remaining = remaining - 1 where remaining > 0 and {CYD}",
+        1,
+    ),
+    "campaigns_spent_what_they_gave": (
+        f"{_INTO_CAMPAIGNS} values ('a', '', '', 'points', '2026-01-01', '2026-02-01', 5, 9, 5, 0, 0, 'a', now(), '1')",
         1,
     ),
     "closed_periods_have_a_finished_close": (

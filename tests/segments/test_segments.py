@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from loyalty.db import segments
 from loyalty.db.engine import connect, transaction
 from loyalty.errors import Refused
+from loyalty.rules.segments import SEGMENTS
 from tests.laws.conftest import Databases, databases
 from tests.laws.product import Product
 from tests.model import Transaction
@@ -47,7 +48,7 @@ def test_segments_are_as_they_are_defined(databases: Databases, histories: list[
 
         assert _found() == _expected(histories)
         counted = _counted(histories)
-        assert first.members == again.members == {name: counted[name] for name in segments.SEGMENTS}
+        assert first.members == again.members == {name: counted[name] for name in SEGMENTS}
         assert again.known == len(histories)
 
 
