@@ -37,6 +37,16 @@ def _port(given: object) -> int:
     return int(str(given))
 
 
+def _web_address(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("https://", "http://")):  # the address is the secret: none of it is told
+        raise ValueError("must begin with https://")
+    return url
+
+
+_WEB = r"^https?://[^\s]+$"
+_MAILBOX = r"^[^\s@<>,;\"]+@[^\s@<>,;\"]+$"
+
+
 class Settings(BaseSettings):
     """One reading of the environment. Each field is LOYALTY_ and its name in capitals."""
 
@@ -87,6 +97,56 @@ class Settings(BaseSettings):
     )
     prefect_ui_url: str | None = Field(
         default=None, description="address of Prefect's UI, for links in messages to managers"
+    )
+
+    email_channel: Literal["file", "smtp", "sendgrid"] = Field(
+        default="file", description="how e-mails leave: file, smtp or sendgrid"
+    )
+    sms_channel: Literal["file", "twilio"] = Field(default="file", description="how SMS leave: file or twilio")
+    staff_channel: Literal["file", "email", "slack"] = Field(
+        default="file", description="how staff are told: file, email (by the channel of e-mails) or slack"
+    )
+    email_from: str | None = Field(
+        default=None, pattern=_MAILBOX, description="address that e-mails come from; the provider must know it as ours"
+    )
+    email_per_second: float | None = Field(
+        default=None, gt=0, description="e-mails a second, by all deliveries together; without it, any number"
+    )
+    sms_per_second: float | None = Field(
+        default=None, gt=0, description="SMS a second, by all deliveries together; without it, any number"
+    )
+    send_at_once: int = Field(
+        default=8, ge=1, le=64, description="messages that one delivery has on their way at the same time, per channel"
+    )
+    send_timeout: float = Field(
+        default=30, gt=0, le=60, description="seconds for which a provider may say nothing before its reply is lost"
+    )
+    sendgrid_api_key: SecretStr | None = Field(default=None, description="SendGrid: API key that may send mail")
+    sendgrid_url: str = Field(
+        default="https://api.sendgrid.com", pattern=_WEB, description="SendGrid: address of its API, or of the EU's"
+    )
+    smtp_host: str | None = Field(default=None, description="SMTP: the mail server")
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="SMTP: its port")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="SMTP: starttls, tls from the first byte on (port 465), or none"
+    )
+    smtp_user: str | None = Field(default=None, description="SMTP: user, where the server wants a login")
+    smtp_password: SecretStr | None = Field(default=None, description="SMTP: that user's password")
+    twilio_account_sid: str | None = Field(
+        default=None, pattern=r"^AC[0-9a-fA-F]{32}$", description="Twilio: SID of the account (AC…)"
+    )
+    twilio_auth_token: SecretStr | None = Field(default=None, description="Twilio: the account's primary auth token")
+    twilio_from: str | None = Field(
+        default=None,
+        pattern=r"^(\+[1-9][0-9]{2,14}|MG[0-9a-fA-F]{32}|[A-Za-z0-9 ]{1,11})$",
+        description="Twilio: number (+1…), messaging service (MG…) or sender id that SMS come from",
+    )
+    twilio_url: str = Field(default="https://api.twilio.com", pattern=_WEB, description="Twilio: address of its API")
+    slack_webhook_url: Annotated[SecretStr | None, AfterValidator(lambda url: url and _web_address(url))] = Field(
+        default=None, description="Slack: address of an incoming webhook of the staff's channel"
+    )
+    public_url: str | None = Field(
+        default=None, pattern=_WEB, description="address at which the HTTP API is reached from outside, for callbacks"
     )
 
     @cached_property

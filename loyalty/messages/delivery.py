@@ -1,12 +1,14 @@
 """The outbox delivered: each queued message sent, withheld with the reason, or told to wait (semantics 12).
 
-A batch is one transaction: rows claimed under lock, files written, the outcome recorded. Whoever is killed in between
-leaves rows queued and files that the next delivery writes again under the same names.
+A batch of the file channel is one transaction: rows claimed under lock, files written, the outcome recorded. Whoever is
+killed in between leaves rows queued and files that the next delivery writes again under the same names. What goes
+through a provider can't be done over, and takes the way of `lane.py`.
 """
 
-import re
+import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,29 +20,36 @@ from sqlalchemy import Connection
 from loyalty.db.engine import transaction
 from loyalty.db.statements import run
 from loyalty.errors import BadInput, Refused, WrongUse
+from loyalty.messages.channels.channel import Channel, Letter, telephone
+from loyalty.messages.channels.chosen import Chosen, chosen_channels
 from loyalty.messages.facts import Facts, Notice, PointsExpiring, Voucher, VoucherFacts, read_facts
 from loyalty.messages.files import FileChannel, file_channel
-from loyalty.messages.mail import mailbox, message
+from loyalty.messages.lane import Lane, Ready, Taken
+from loyalty.messages.mail import mailbox
 from loyalty.messages.quiet_hours import SendingHours, zone_of
 from loyalty.messages.rendering import render_email, render_sms
 from loyalty.messages.staff import deliver_to_staff
 from loyalty.messages.voice import voice
 from loyalty.rules.programme import Programme
 from loyalty.rules.toml import parse
+from loyalty.settings import settings
 
 BATCH = 500
-_NUMBER = re.compile(r"\+?[0-9]{5,20}")
-_NUMBER_FILLERS = re.compile(r"[\s().\-/]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """How many messages a delivery sent, withheld, put off to the morning, or could not put into words."""
+    """How many messages a delivery sent, withheld, put off to the morning, or that failed for good.
+
+    `later` are to be tried again, as a provider did not take them; of `unknown` nobody knows whether they went out.
+    """
 
     sent: int = 0
     withheld: int = 0
     delayed: int = 0
     failed: int = 0
+    later: int = 0
+    unknown: int = 0
 
     def __add__(self, other: "Delivered") -> "Delivered":
         return Delivered(
@@ -48,6 +57,8 @@ class Delivered:
             self.withheld + other.withheld,
             self.delayed + other.delayed,
             self.failed + other.failed,
+            self.later + other.later,
+            self.unknown + other.unknown,
         )
 
 
@@ -60,6 +71,7 @@ class Sender:
     languages: tuple[str, ...]
     zone: ZoneInfo
     sms_hours: SendingHours
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,7 @@ class Claimed:
     kind: str
     channel: Literal["email", "sms"]
     facts: dict[str, Any]
+    tries: int
     queued_on: str
     address: str | None
     first_name: str
@@ -90,6 +103,15 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to claim: messages of these channels after a number, so many at most."""
+
+    channels: Sequence[str]
+    after: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a message; still queued means that it waits for `not_before`."""
 
@@ -100,28 +122,103 @@ class Outcome:
 
 
 def deliver(as_of: datetime, *, limit_per_batch: int = BATCH) -> Delivered:
-    """Deliver every queued message that is due at `as_of`, an aware instant, to the file channel: managers' first.
+    """Deliver every queued message that is due at `as_of`, an aware instant, by the channels of the settings.
 
     Any number of deliveries may run at once: each message is sent by one of them. Raises Unavailable when the
     database or the disk fails; what was delivered until then stays so, and the next delivery does the rest.
-    Raises Refused before the first rules are installed, WrongUse for an empty batch.
+    Raises Refused before the first rules are installed, WrongUse for an empty batch, ConfigurationError when a channel
+    lacks a setting or its provider refuses one; the other channels' messages are delivered nevertheless.
     """
     if limit_per_batch < 1:
         raise WrongUse(f"a batch has at least one message, not {limit_per_batch}")
-    channel, total, after = file_channel(), Delivered(), 0
     with transaction() as connection:
         sender, rules = _sender(connection, as_of)
-    sent, withheld = deliver_to_staff(channel, rules, sender.zone, as_of)
-    total += Delivered(sent=sent, withheld=withheld)
-    while True:
-        with transaction() as connection:
-            batch = _claim(connection, sender, after, limit_per_batch, as_of)
-            outcomes = [_send(channel, sender, claimed, as_of) for claimed in batch]
-            _finish(connection, outcomes, as_of)
-        total += _counted(outcomes)
-        if len(batch) < limit_per_batch:
-            return total
-        after = batch[-1].message_no
+    with chosen_channels() as channels:
+        stopped, lanes = threading.Event(), list[Lane]()
+        ways = [_by_files(sender, files, as_of, limit_per_batch, stopped) for files in _filed(channels)]
+        for name, channel, per_second in _provided(channels):
+            lanes.append(Lane(channel, at_once=settings().send_at_once, per_second=per_second, as_of=as_of))
+            ways.append(_by_provider(sender, lanes[-1], name, as_of, limit_per_batch))
+        ways.insert(0, lambda: _told_staff(deliver_to_staff(channels.staff, rules, sender.zone, as_of)))
+        return _together(ways, [stopped.set, *(lane.stop for lane in lanes)])
+
+
+Way = Callable[[], Delivered]
+
+
+def _told_staff(states: Counter[str]) -> Delivered:
+    return Delivered(
+        sent=states["sent"],
+        withheld=states["withheld"],
+        failed=states["failed"],
+        later=states["queued"],
+        unknown=states["unknown"],
+    )
+
+
+def _filed(channels: Chosen) -> list[list[str]]:
+    """The channels of the outbox that go into files, if there are any: they share their batches."""
+    files = [name for name, channel in (("email", channels.email), ("sms", channels.sms)) if channel is None]
+    return [files] if files else []
+
+
+def _provided(channels: Chosen) -> list[tuple[str, Channel, float | None]]:
+    """Those that go through a provider: name, channel, and how many a second."""
+    pace = settings()
+    every = (("email", channels.email, pace.email_per_second), ("sms", channels.sms, pace.sms_per_second))
+    return [(name, channel, per_second) for name, channel, per_second in every if channel is not None]
+
+
+def _together(ways: Sequence[Way], stops: Sequence[Callable[[], None]]) -> Delivered:
+    """Go all ways at the same time, each to its end; then raise what the first of them failed with."""
+    with ThreadPoolExecutor(len(ways), "loyalty-delivery") as threads:
+        going = [threads.submit(way) for way in ways]
+        try:
+            wait(going)
+        except BaseException:  # told to end: what is under way is recorded still
+            for stop in stops:
+                stop()
+            raise
+        return sum((each.result() for each in going), Delivered())
+
+
+def _by_files(sender: Sender, channels: Sequence[str], as_of: datetime, batch: int, stopped: threading.Event) -> Way:
+    channel = file_channel()
+
+    def way() -> Delivered:
+        total, after = Delivered(), 0
+        while not stopped.is_set():
+            with transaction() as connection:
+                claimed = _claim(connection, sender, Wanted(channels, after, batch), as_of)
+                outcomes = [_file(channel, sender, each, as_of) for each in claimed]
+                _finish(connection, outcomes, as_of)
+            total += _counted(outcomes)
+            if len(claimed) < batch:
+                return total
+            after = claimed[-1].message_no
+        return total
+
+    return way
+
+
+def _by_provider(sender: Sender, lane: Lane, channel: str, as_of: datetime, batch: int) -> Way:
+    withheld = Delivered()
+
+    def claim(connection: Connection, after: int, most: int) -> Taken:
+        nonlocal withheld
+        claimed = _claim(connection, sender, Wanted([channel], after, most), as_of)
+        decided = [(each, *_decided(sender, each, as_of)) for each in claimed]
+        here = [outcome for _, outcome, letter in decided if letter is None]
+        _finish(connection, here, as_of)
+        withheld += _counted(here)
+        ready = [Ready(letter, each.tries) for each, _, letter in decided if letter is not None]
+        return Taken(len(claimed), claimed[-1].message_no if claimed else after, ready)
+
+    def way() -> Delivered:
+        carried = lane.run(claim, batch)
+        return withheld + Delivered(**carried)
+
+    return way
 
 
 def _sender(connection: Connection, as_of: datetime) -> tuple[Sender, Programme]:
@@ -130,11 +227,21 @@ def _sender(connection: Connection, as_of: datetime) -> tuple[Sender, Programme]
         raise Refused("no rules are installed: run `loyalty migrate`")
     rules = parse(found.document, f"version {found.version}")
     hours = SendingHours(rules.sms_from, rules.sms_until)
-    return Sender(found.version, rules.name, rules.languages, ZoneInfo(found.time_zone), hours), rules
+    return Sender(
+        found.version, rules.name, rules.languages, ZoneInfo(found.time_zone), hours, settings().email_from
+    ), rules
 
 
-def _claim(connection: Connection, sender: Sender, after: int, batch: int, as_of: datetime) -> list[Claimed]:
-    rows = run(connection, "outbox/claim_messages", after=after, batch=batch, as_of=as_of, version=sender.version)
+def _claim(connection: Connection, sender: Sender, wanted: Wanted, as_of: datetime) -> list[Claimed]:
+    rows = run(
+        connection,
+        "outbox/claim_messages",
+        channels=list(wanted.channels),
+        after=wanted.after,
+        batch=wanted.most,
+        as_of=as_of,
+        version=sender.version,
+    )
     return [Claimed(**row) for row in rows.mappings()]
 
 
@@ -162,18 +269,18 @@ def _finish(connection: Connection, outcomes: Sequence[Outcome], as_of: datetime
     )
 
 
-def _send(channel: FileChannel, sender: Sender, claimed: Claimed, as_of: datetime) -> Outcome:
+def _file(channel: FileChannel, sender: Sender, claimed: Claimed, as_of: datetime) -> Outcome:
     """Write one message's file, unless it must not go (now); then a file that a crashed try left goes away."""
-    outcome, content = _decided(sender, claimed, as_of)
-    if content is None:
+    outcome, letter = _decided(sender, claimed, as_of)
+    if letter is None:
         channel.remove(claimed.file_name)
     else:
-        channel.write(claimed.file_name, content)
+        channel.write(claimed.file_name, letter.as_file())
     return outcome
 
 
-def _decided(sender: Sender, claimed: Claimed, as_of: datetime) -> tuple[Outcome, bytes | None]:
-    """What is to become of a message, and its content if it is to be sent."""
+def _decided(sender: Sender, claimed: Claimed, as_of: datetime) -> tuple[Outcome, Letter | None]:
+    """What is to become of a message, and the letter if it is to be sent now."""
     number = claimed.message_no
     if claimed.withheld:
         return Outcome(number, "withheld", claimed.withheld), None
@@ -186,7 +293,7 @@ def _decided(sender: Sender, claimed: Claimed, as_of: datetime) -> tuple[Outcome
             return Outcome(number, "withheld", "stale"), None
         if wait := _wait(sender, claimed, as_of):
             return Outcome(number, "queued", not_before=wait), None
-        return Outcome(number, "sent"), _content(sender, claimed, facts, address, as_of)
+        return Outcome(number, "sent"), _letter(sender, claimed, facts, address, as_of)
     except BadInput as error:
         return Outcome(number, "failed", str(error)), None
 
@@ -198,19 +305,19 @@ def _wait(sender: Sender, claimed: Claimed, as_of: datetime) -> datetime | None:
     return sender.sms_hours.wait(as_of, zone_of(claimed.time_zone, sender.zone))
 
 
-def _content(sender: Sender, claimed: Claimed, facts: Facts, address: str, as_of: datetime) -> bytes:
-    """The message as the file channel keeps it. Raises BadInput when the facts lack what the template tells."""
+def _letter(sender: Sender, claimed: Claimed, facts: Facts, address: str, as_of: datetime) -> Letter:
+    """The message in the member's words. Raises BadInput when the facts lack what the template tells."""
     notice = Notice(claimed.kind, facts, claimed.first_name, _voucher(claimed, facts), claimed.multiplier)
     speaker = voice(claimed.language, sender.languages, sender.programme, sender.zone)
-    if claimed.channel == "sms":
-        return f"To: {address}\n\n{render_sms(notice, speaker)}\n".encode()
-    return message(
-        render_email(notice, speaker),
+    return Letter(
+        message_no=claimed.message_no,
+        kind=claimed.kind,
         to=address,
+        content=render_sms(notice, speaker) if claimed.channel == "sms" else render_email(notice, speaker),
         programme=speaker.programme,
         language=speaker.language,
-        message_no=claimed.message_no,
         sent_at=as_of,
+        sender=sender.address,
     )
 
 
@@ -227,5 +334,4 @@ def _address(claimed: Claimed) -> str | None:
     """The address fit for the channel: a mailbox, or a telephone number in digits."""
     if claimed.channel == "email":
         return mailbox(claimed.address or "")
-    number = _NUMBER_FILLERS.sub("", claimed.address or "")
-    return number if _NUMBER.fullmatch(number) else None
+    return telephone(claimed.address or "")

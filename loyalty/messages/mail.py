@@ -12,6 +12,7 @@ from email.utils import format_datetime, formataddr
 from functools import lru_cache
 
 DOMAIN = "loyalty.invalid"  # reserved by RFC 2606: a real channel puts its own sender here
+NOBODY = f"no-reply@{DOMAIN}"
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,64}@(?P<domain>[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,253})")
 _CACHED = 1024
 
@@ -37,16 +38,29 @@ def mailbox(address: str) -> str | None:
     return f"{address.strip()[: -len(found['domain'])]}{domain}"
 
 
-def message(email: Email, *, to: str, programme: str, language: str, message_no: int, sent_at: datetime) -> bytes:
-    """The whole message. `to` is what `mailbox` gave; `message_no` makes the Message-ID, the same at every try."""
+def message(
+    email: Email,
+    *,
+    to: str,
+    programme: str,
+    language: str,
+    message_no: int,
+    sent_at: datetime,
+    sender: str | None = None,
+) -> bytes:
+    """The whole message. `to` is what `mailbox` gave; `message_no` makes the Message-ID, the same at every try.
+
+    `sender` is the address it comes from; without one it goes into a file, and comes from nowhere.
+    """
+    sender = sender or NOBODY
     # "=_" never occurs in quoted-printable, so no line of a part can be taken for a boundary
     boundary = f"=_loyalty_{message_no}"
     head = (
-        f"From: {_sender(programme)}\n"
+        f"From: {_sender(programme, sender)}\n"
         f"To: {to}\n"
         f"Subject: {_encoded(email.subject)}\n"
         f"Date: {format_datetime(sent_at)}\n"
-        f"Message-ID: <{message_no}@{DOMAIN}>\n"
+        f"Message-ID: <{message_no}@{sender.rpartition('@')[2]}>\n"
         f"Content-Language: {language}\n"
         "Auto-Submitted: auto-generated\n"
         "MIME-Version: 1.0\n"
@@ -65,8 +79,8 @@ def _quoted(content: str) -> str:
 
 
 @lru_cache(_CACHED)
-def _sender(programme: str) -> str:
-    return formataddr((programme, f"no-reply@{DOMAIN}"))
+def _sender(programme: str, sender: str) -> str:
+    return formataddr((programme, sender))
 
 
 @lru_cache(_CACHED)

@@ -1,6 +1,6 @@
--- does:   locks the next queued messages that are due, and reads all that sending them takes, with the reason to withhold one
+-- does:   locks the next queued messages of some channels that are due, and reads all that sending them takes, with the reason to withhold one
 -- again:  changes nothing; the locks go with the transaction, and rows that somebody else has locked are passed over
--- params: after bigint, batch integer, as_of timestamptz, version integer
+-- params: channels text[], after bigint, batch integer, as_of timestamptz, version integer
 with claimed as materialized (
     select
         o.message_no,
@@ -8,9 +8,11 @@ with claimed as materialized (
         o.member_no,
         o.channel,
         coalesce(o.facts, loyalty.message_facts(o.kind, o.occasion, o.member_no)) as facts,
-        o.queued_at
+        o.queued_at,
+        o.tries
     from loyalty.outbox as o
-    where o.state = 'queued' and o.message_no > :after and (o.not_before is null or o.not_before <= :as_of)
+    where o.state = 'queued' and o.message_no > :after and o.channel = any(:channels)
+        and (o.not_before is null or o.not_before <= :as_of)
     order by o.message_no
     limit :batch
     for update skip locked
@@ -21,6 +23,7 @@ select
     c.kind,
     c.channel,
     c.facts,
+    c.tries,
     to_char(c.queued_at at time zone p.time_zone, 'YYYY-MM-DD') as queued_on,
     btrim(case when c.channel = 'email' then m.email else m.phone end) as address,
     coalesce(m.first_name, '') as first_name,

@@ -1,9 +1,10 @@
--- does:   locks the next queued messages to managers, with the reason to withhold one
+-- does:   locks the next queued messages to managers that are due, with the reason to withhold one
 -- again:  changes nothing; the locks go with the transaction, and rows that somebody else has locked are passed over
--- params: most integer, codes boolean
+-- params: after bigint, most integer, codes boolean, as_of timestamptz
 select
     m.message_no,
     m.kind,
+    m.tries,
     to_char(m.queued_at at time zone p.time_zone, 'YYYY-MM-DD') as queued_on,
     a.approval_no,
     a.salt::text as salt,
@@ -19,7 +20,7 @@ select
 from loyalty.staff_messages as m
 inner join loyalty.approvals as a on m.approval_no = a.approval_no
 cross join loyalty.programme as p
-where m.state = 'queued'
+where m.state = 'queued' and m.message_no > :after and (m.not_before is null or m.not_before <= :as_of)
 order by m.message_no
 limit :most
 for update of m skip locked
