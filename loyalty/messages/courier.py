@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from loyalty.db.deliveries import Recorded
@@ -17,6 +18,14 @@ MOST_TRIES = 10
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A letter, and how often it was tried before."""
+
+    letter: Letter
+    tries: int
+
+
 class Courier:
     """A channel with threads that send. Once stopped, it begins no other message; those under way come to their end."""
 
@@ -26,7 +35,7 @@ class Courier:
         self.error: Exception | None = None
         self.rest_asked = 0.0
         self._threads = ThreadPoolExecutor(at_once, f"loyalty-{channel.provider}")
-        self._pending: dict[Future[Sent | None], Letter] = {}
+        self._pending: dict[Future[Sent | None], Ready] = {}
         self._stopped = threading.Event()
         self._counting = threading.Lock()
         self._troubles, self._resumes = 0, 0.0
@@ -45,11 +54,16 @@ class Courier:
         self.stop()
         self._threads.shutdown()
 
-    def begin(self, letters: Sequence[Letter], until: float) -> None:
-        """Have letters sent; none is begun after `until`, by the monotonic clock."""
-        self._pending |= {self._threads.submit(self._try, letter, until): letter for letter in letters}
+    @property
+    def in_hand(self) -> int:
+        """How many letters have no outcome yet, or one that is not told yet."""
+        return len(self._pending)
 
-    def done(self) -> list[tuple[Letter, Sent | None]]:
+    def begin(self, letters: Sequence[Ready], until: float) -> None:
+        """Have letters sent; none is begun after `until`, by the monotonic clock."""
+        self._pending |= {self._threads.submit(self._try, each.letter, until): each for each in letters}
+
+    def done(self) -> list[tuple[Ready, Sent | None]]:
         """Wait for the next outcomes and give them, None for a letter that was never begun; nothing if all are told."""
         if not self._pending:
             return []
@@ -101,6 +115,11 @@ class Courier:
         with self._counting:
             self.error = self.error or error
         self.stop()
+
+
+def told_of(ready: Ready, sent: Sent | None, at: datetime) -> Recorded:
+    """What the outbox keeps of an outcome."""
+    return recorded(ready.letter.message_no, sent, ready.tries, at)
 
 
 def recorded(message_no: int, sent: Sent | None, tries: int, at: datetime) -> Recorded:

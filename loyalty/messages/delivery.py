@@ -22,9 +22,10 @@ from loyalty.db.statements import run
 from loyalty.errors import BadInput, Refused, WrongUse
 from loyalty.messages.channels.channel import Channel, Letter, telephone
 from loyalty.messages.channels.chosen import Chosen, chosen_channels
+from loyalty.messages.courier import Ready
 from loyalty.messages.facts import Facts, Notice, PointsExpiring, Voucher, VoucherFacts, read_facts
 from loyalty.messages.files import FileChannel, file_channel
-from loyalty.messages.lane import Lane, Ready, Taken
+from loyalty.messages.lane import Lane, Taken
 from loyalty.messages.mail import mailbox
 from loyalty.messages.quiet_hours import SendingHours, zone_of
 from loyalty.messages.rendering import render_email, render_sms
@@ -137,16 +138,19 @@ def deliver(as_of: datetime, *, limit_per_batch: int = BATCH) -> Delivered:
         stopped, lanes = threading.Event(), list[Lane]()
         ways = [_by_files(sender, files, as_of, limit_per_batch, stopped) for files in _filed(channels)]
         for name, channel, per_second in _provided(channels):
-            lanes.append(Lane(channel, at_once=settings().send_at_once, per_second=per_second, as_of=as_of))
+            lanes.append(
+                Lane(channel, at_once=settings().send_at_once, per_second=per_second or channel.pace, as_of=as_of)
+            )
             ways.append(_by_provider(sender, lanes[-1], name, as_of, limit_per_batch))
-        ways.insert(0, lambda: _told_staff(deliver_to_staff(channels.staff, rules, sender.zone, as_of)))
+        ways.insert(0, lambda: _in_states(deliver_to_staff(channels.staff, rules, sender.zone, as_of)))
         return _together(ways, [stopped.set, *(lane.stop for lane in lanes)])
 
 
 Way = Callable[[], Delivered]
 
 
-def _told_staff(states: Counter[str]) -> Delivered:
+def _in_states(states: Counter[str]) -> Delivered:
+    """What went through a provider; what is queued again was not taken."""
     return Delivered(
         sent=states["sent"],
         withheld=states["withheld"],
@@ -215,8 +219,8 @@ def _by_provider(sender: Sender, lane: Lane, channel: str, as_of: datetime, batc
         return Taken(len(claimed), claimed[-1].message_no if claimed else after, ready)
 
     def way() -> Delivered:
-        carried = lane.run(claim, batch)
-        return withheld + Delivered(**carried)
+        carried = _in_states(lane.run(claim, batch))
+        return withheld + carried
 
     return way
 

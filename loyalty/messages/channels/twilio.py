@@ -73,7 +73,7 @@ class Twilio:
         if callback:
             given["status_callback"] = callback
         try:
-            made = self._api.messages.create(to=letter.to, **given)
+            made = self._api.account.messages.create(to=letter.to, **given)
         except httpx.HTTPError as error:
             return lost(PROVIDER, error)
         except TwilioException as error:
@@ -89,7 +89,7 @@ class Twilio:
         if address_digest(to) != digest[:32]:
             return None  # the number is another one now
         try:
-            listed = self._api.messages.list(to=to, page_size=_PAGE, limit=_MOST_LOOKED_AT)
+            listed = self._api.account.messages.list(to=to, page_size=_PAGE, limit=_MOST_LOOKED_AT)
         except (httpx.HTTPError, TwilioException, ValueError):
             return None
         made = [each for each in listed if _made_about(each.date_created, attempted_at)]
@@ -109,7 +109,7 @@ def _made_about(created: datetime | None, attempted_at: datetime) -> bool:
 def _refused(error: TwilioException, headers: Mapping[str, str]) -> Sent:
     status, code = int(getattr(error, "status", 0) or 0), int(getattr(error, "code", 0) or 0)
     said = error.msg if isinstance(error, TwilioRestException) else getattr(error, "title", "")
-    said = said.removeprefix("Unable to create record: ")
+    said = said.removeprefix("Unable to create record").removeprefix(": ")
     if code in _NOT_OURS:
         raise ConfigurationError(_NOT_OURS[code], f"is refused by Twilio: {told('', code, said).removeprefix(': ')}")
     if status in {_UNAUTHORIZED, _MISSING}:
