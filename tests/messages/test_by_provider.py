@@ -1,4 +1,4 @@
-"""The outbox through a provider: each message once, whatever breaks; none lost; those that nobody knows about listed."""
+"""The outbox through a provider: each message once, whatever breaks; none lost; those in doubt listed."""
 
 import os
 import signal
@@ -145,7 +145,7 @@ def test_a_channel_rests_as_long_as_its_provider_asks(shop: Shop, by_twilio: Pro
 
 @pytest.mark.parametrize("unwell", [answer(503), answer(500), CUT], ids=["503", "500", "cut"])
 def test_a_provider_that_is_unwell_is_left_alone(shop: Shop, by_sendgrid: ProviderDouble, unwell: Fault) -> None:
-    """Law: after some troubles in a row a delivery ends, so that few messages are in doubt; the rest waits as it was."""
+    """Law: after some troubles in a row a delivery ends, so that few messages are in doubt; the rest waits."""
     messages = _queue(shop, 40, channel="email")
     by_sendgrid.faults += [unwell] * 40
 
@@ -160,7 +160,7 @@ def test_a_provider_that_is_unwell_is_left_alone(shop: Shop, by_sendgrid: Provid
 
 
 def test_a_provider_that_is_not_there(shop: Shop, by_sendgrid: ProviderDouble) -> None:
-    """Law: nothing is in doubt where nobody listened, however often; when the provider is back each message goes once."""
+    """Law: nothing is in doubt where nobody listened, however often; when somebody does, each message goes once."""
     messages = _queue(shop, 10, channel="email")
     by_sendgrid.stop()
     for days in range(MOST_TRIES + 1):
@@ -203,7 +203,7 @@ def test_a_message_is_not_tried_for_ever(shop: Shop, by_twilio: ProviderDouble) 
 
 @pytest.mark.parametrize("tries", [0, 1, 5, 9, 1000])
 def test_waits_grow_and_differ(tries: int) -> None:
-    """Law: each wait is between half and all of twice the last one's, to six hours; what a provider asks for is kept to."""
+    """Law: waits double, to six hours, and differ by up to half; what a provider asks for is kept to."""
     longest = min(FIRST_WAIT * 2 ** min(tries, 12), LONGEST_WAIT)
     waits = {wait_before_next(tries) for _ in range(50)}
 
@@ -296,7 +296,7 @@ def test_a_callback_ends_the_doubt(shop: Shop, by_sendgrid: ProviderDouble) -> N
 def test_killed_between_send_and_record(
     shop: Shop, by_twilio: ProviderDouble, by_sendgrid: ProviderDouble, channel: str
 ) -> None:
-    """Law: whoever is killed with messages out leaves few of them in doubt; none goes twice, and every other one goes."""
+    """Law: whoever is killed with messages out leaves few of them in doubt; none goes twice, and all others go."""
     provider, messages = by_twilio, _queue(shop, 60, channel=channel)
     provider.hold_after = 10
     with subprocess.Popen([sys.executable, "-c", DELIVER], env=os.environ | {"AS_OF": NOON.isoformat()}) as process:

@@ -19,7 +19,7 @@ Fault = Literal["opted out", "bad address"]
 _NUMBER = re.compile(r"\+?[0-9]{5,20}")
 _NUMBER_FILLERS = re.compile(r"[\s().\-/]+")
 _LONGEST_REASON = 200
-_PERSONAL = re.compile(r"[^\s<>\"']*@[^\s<>\"']*|\+?\d[\d\s().-]{5,}\d")
+_PERSONAL = re.compile(r"[^\s<>\"']*@[^\s<>\"']*|\+?\d(?:[\s()-]?\d){6,}")
 
 
 @dataclass(frozen=True, slots=True)
