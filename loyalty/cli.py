@@ -120,6 +120,13 @@ def _notify(_given: Namespace) -> int:
     return 0
 
 
+def _messages(given: Namespace) -> int:
+    from loyalty.commands import messages
+
+    actions = {"list": messages.show_unknown, "resolve": messages.resolve_unknown}
+    return actions[given.action](given)
+
+
 def _reviews(given: Namespace) -> int:
     from flows import runs
     from loyalty.commands import reviews
@@ -263,6 +270,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "backfill": _backfill,
     "expire": _expire,
     "notify": _notify,
+    "messages": _messages,
     "reviews": _reviews,
     "approvals": _approvals,
     "member": _member,

@@ -14,6 +14,7 @@ _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?([
 _LONGEST_NAME, _LONGEST_NOTE, _LONGEST_LABEL = 80, 500, 200
 TRIGGERS = ("registration", "profile", "referral", "share", "check_in", "birthday", "anniversary", "visits")
 STATES = ("open", "approved", "rejected", "lapsed", "all")
+RESOLUTIONS = ("sent", "unsent", "dropped")
 EVENT_STATES = ("waiting", "dead", "dropped")
 
 
@@ -134,6 +135,7 @@ def _add_month(commands: Any) -> None:
     expire = _command(commands, "expire", "record points, vouchers and reviews whose time is over")
     expire.add_argument("--as-of", type=_instant, metavar="INSTANT", help="up to then instead of now")
     _command(commands, "notify", "deliver the messages that wait")
+    _add_messages(commands)
     reviews = _command(commands, "reviews", "list or decide the upgrades that wait for a manager", json=True)
     reviews.add_argument("action", choices=("list", "approve", "reject"), metavar="list|approve|reject")
     reviews.add_argument("ids", nargs="*", type=_number, metavar="ID")
@@ -153,6 +155,25 @@ def _add_month(commands: Any) -> None:
     approvals.add_argument(
         "--leave-out", nargs="+", type=_member, action="extend", default=[], metavar="MEMBER", help="who is rejected"
     )
+
+
+def _add_messages(commands: Any) -> None:
+    messages = _command(commands, "messages", "see to messages that may have gone or not")
+    topics = messages.add_subparsers(metavar="TOPIC", dest="topic", required=True)
+    unknown = _command(topics, "unknown", "list or resolve messages of which nobody knows whether they went out")
+    actions = unknown.add_subparsers(metavar="ACTION", dest="action", required=True)
+    _command(actions, "list", "list them, the oldest first", json=True)
+    resolve = _command(actions, "resolve", "say what became of messages")
+    resolve.add_argument("messages", nargs="+", type=_message, metavar="MESSAGE", help="as listed: 12, or S3 to staff")
+    resolve.add_argument(
+        "--as",
+        dest="outcome",
+        choices=RESOLUTIONS,
+        required=True,
+        metavar="sent|unsent|dropped",
+        help="sent; unsent, to be sent again; or dropped, never to be",
+    )
+    resolve.add_argument("--by", type=_name, metavar="NAME", required=True, help="who says so")
 
 
 def _add_members(commands: Any) -> None:
@@ -300,6 +321,11 @@ def _number(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,18}", text):
         raise WrongUse(f"a number such as 12 is wanted, not {_shown(text)}")
     return int(text)
+
+
+def _message(text: str) -> tuple[bool, int]:
+    """A message as lists show it: whether it is to staff, and its number."""
+    return text[:1] in {"S", "s"}, _number(text[1:] if text[:1] in {"S", "s"} else text)
 
 
 def _member(text: str) -> int:

@@ -149,6 +149,14 @@ def settle(
     return sorted(rows.scalars())
 
 
+def settle_staff(
+    connection: Connection, messages: Sequence[int], state: Settled, now: datetime, *, reason: str | None = None
+) -> list[int]:
+    """End the doubt about unknown messages to staff; the numbers of those that were unknown."""
+    rows = run(connection, "staff/settle_staff_unknown", messages=list(messages), state=state, reason=reason, as_of=now)
+    return sorted(rows.scalars())
+
+
 def confirm(connection: Connection, message_no: int, provider_id: str | None, now: datetime) -> bool:
     """The provider has told, by a callback, that it has a message: it was sent, if that was in doubt; whether it was.
 
@@ -169,7 +177,7 @@ def confirm(connection: Connection, message_no: int, provider_id: str | None, no
 
 
 def unknown(connection: Connection, most: int) -> list[dict[str, Any]]:
-    """The messages of which nobody knows whether they went out, the oldest first; never an address."""
+    """The messages to members and staff of which nobody knows whether they went out; never an address."""
     return [dict(row) for row in run(connection, "outbox/find_unknown", most=most).mappings()]
 
 

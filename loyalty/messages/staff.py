@@ -193,6 +193,7 @@ def _letter(sender: _Sender, approval: Approval, row: Row[Any], to: str, code: s
         language="en",
         sent_at=sender.as_of,
         sender=address,
+        to_staff=True,
         raw=_text(sender, content, row, to, address or NOBODY),
     )
 

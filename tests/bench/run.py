@@ -1,6 +1,7 @@
-"""`make bench`: close and month 13 at several sizes, the import, the till, one JSON line each; `--write` keeps them.
+"""`make bench`: close and month 13 at several sizes, import, till, messages, a JSON line each; `--write` keeps them.
 
-    python -m tests.bench.run [--sizes 10000,100000,1000000] [--runs 3] [--only close|month13|import|till|milestones]
+    python -m tests.bench.run [--sizes 10000,100000,1000000] [--runs 3]
+        [--only close|month13|import|till|milestones|messages]
         [--pgledger FOLDER] [--write [FILE]]
 
 The lines of single measurements go to stderr as they come, the summaries to stdout.
@@ -17,10 +18,12 @@ from pathlib import Path
 from tests.bench import notes, till
 from tests.bench.close import Measured, close, month_13
 from tests.bench.imports import imports
+from tests.bench.messages import messages
 from tests.bench.milestones import milestones
 from tests.bench.server import ROOT, Server, prefect, server
 
-BENCHMARKS = ("close", "month13", "import", "till", "milestones")
+BENCHMARKS = ("close", "month13", "import", "till", "milestones", "messages")
+MESSAGES_MOST = 100_000  # more take as long each
 
 
 def main() -> None:
@@ -59,6 +62,8 @@ def _measure(on: Server, stack: ExitStack, given: argparse.Namespace) -> Iterato
         yield from imports(on, given.sizes[-1], given.runs)
     if "milestones" in wanted:
         yield from milestones(on, given.sizes[-1], given.runs)
+    if "messages" in wanted:
+        yield from messages(on, min(given.sizes[-1], MESSAGES_MOST), given.runs)
     if "till" in wanted:
         yield from _tills(on, given)
 

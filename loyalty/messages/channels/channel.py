@@ -64,7 +64,7 @@ class Letter:
     """A message ready to go: to an address fit for its channel, in the words of its template.
 
     `content` is an e-mail's, or the text of an SMS. `headers` are an e-mail's own, for a channel that makes the rest of
-    them itself. `raw` is the whole, where it is made already.
+    them itself. `raw` is the whole, where it is made already. Staff's messages have numbers of their own.
     """
 
     message_no: int
@@ -77,6 +77,7 @@ class Letter:
     sender: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     raw: bytes | None = None
+    to_staff: bool = False
 
     @property
     def digest(self) -> bytes:

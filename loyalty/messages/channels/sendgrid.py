@@ -53,9 +53,10 @@ def _body(letter: Letter) -> dict[str, Any]:
     """The request by the OpenAPI document of POST /v3/mail/send. custom_args are kept for long: numbers only."""
     if not isinstance(letter.content, Email) or letter.sender is None:
         raise TypeError("SendGrid takes e-mails that have a sender")
+    number = "staff_message_no" if letter.to_staff else "message_no"
     parts = {"text/plain": letter.content.text, "text/html": letter.content.html}  # plain text must come first
     return {
-        "personalizations": [{"to": [{"email": letter.to}], "custom_args": {"message_no": str(letter.message_no)}}],
+        "personalizations": [{"to": [{"email": letter.to}], "custom_args": {number: str(letter.message_no)}}],
         "from": {"email": letter.sender, "name": letter.programme},
         "subject": letter.content.subject,
         "content": [{"type": kind, "value": text} for kind, text in parts.items() if text],
