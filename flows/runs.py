@@ -38,7 +38,9 @@ def _deliver(say: Say) -> None:
     from loyalty.messages.delivery import deliver  # noqa: PLC0415 - loads the templates
 
     try:
-        say(f"messages: {wording.delivered(deliver(clock.now()))}")
+        done = deliver(clock.now())
+        if done.later or done.unknown:
+            say(f"messages: {wording.delivered(done)}")
     except (LoyaltyError, ConfigurationError) as error:
         say(f"messages wait for the next delivery: {error}")
 
