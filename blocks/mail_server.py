@@ -46,6 +46,6 @@ class MailServer(SettingsBlock):
             "LOYALTY_SMTP_HOST": self.host,
             "LOYALTY_SMTP_PORT": str(self.port),
             "LOYALTY_SMTP_SECURITY": self.security,
-            "LOYALTY_EMAIL_FROM": self.sender,
+            "LOYALTY_BRAND_SENDER": self.sender,
             **{name: value for name, value in login.items() if value},
         }

@@ -37,5 +37,5 @@ class SendGridEmail(SettingsBlock):
             "LOYALTY_EMAIL_CHANNEL": "sendgrid",
             "LOYALTY_SENDGRID_API_KEY": self.api_key.get_secret_value(),
             "LOYALTY_SENDGRID_URL": self.url,
-            "LOYALTY_EMAIL_FROM": self.sender,
+            "LOYALTY_BRAND_SENDER": self.sender,
         }

@@ -121,10 +121,10 @@ def _notify(_given: Namespace) -> int:
 
 
 def _messages(given: Namespace) -> int:
-    from loyalty.commands import messages
+    from loyalty.commands import unknown_messages
 
-    actions = {"list": messages.show_unknown, "resolve": messages.resolve_unknown}
-    return actions[given.action](given)
+    actions = {"list": unknown_messages.show, "resolve": unknown_messages.resolve}
+    return actions[given.what](given)
 
 
 def _reviews(given: Namespace) -> int:

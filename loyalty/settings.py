@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     staff_channel: Literal["file", "email", "slack"] = Field(
         default="file", description="how staff are told: file, email (by the channel of e-mails) or slack"
     )
-    email_from: str | None = Field(
+    brand_sender: str | None = Field(
         default=None, pattern=_MAILBOX, description="address that e-mails come from; the provider must know it as ours"
     )
     email_per_second: float | None = Field(

@@ -159,11 +159,11 @@ def _add_month(commands: Any) -> None:
 
 def _add_messages(commands: Any) -> None:
     messages = _command(commands, "messages", "see to messages that may have gone or not")
-    topics = messages.add_subparsers(metavar="TOPIC", dest="topic", required=True)
-    unknown = _command(topics, "unknown", "list or resolve messages of which nobody knows whether they went out")
-    actions = unknown.add_subparsers(metavar="ACTION", dest="action", required=True)
-    _command(actions, "list", "list them, the oldest first", json=True)
-    resolve = _command(actions, "resolve", "say what became of messages")
+    actions = messages.add_subparsers(metavar="ACTION", dest="action", required=True)
+    unknown = _command(actions, "unknown", "list or resolve messages of which nobody knows whether they went out")
+    what = unknown.add_subparsers(metavar="WHAT", dest="what", required=True)
+    _command(what, "list", "list them, the oldest first", json=True)
+    resolve = _command(what, "resolve", "say what became of messages")
     resolve.add_argument("messages", nargs="+", type=_message, metavar="MESSAGE", help="as listed: 12, or S3 to staff")
     resolve.add_argument(
         "--as",

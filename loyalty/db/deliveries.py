@@ -91,10 +91,10 @@ def record(connection: Connection, worker: str, outcomes: Sequence[Recorded], as
     )
 
 
-def mark_unknown(connection: Connection, provider: str) -> int:
-    """Mark the messages whose delivery ended without a word as unknown; how many."""
+def mark_unknown(connection: Connection) -> int:
+    """Mark the messages whose delivery ended without a word as unknown, whoever the provider was; how many."""
     lapsed_before = _machine_time() - GRACE
-    return run(connection, "outbox/mark_unknown", provider=provider, lapsed_before=lapsed_before).rowcount
+    return run(connection, "outbox/mark_unknown", lapsed_before=lapsed_before).rowcount
 
 
 def in_doubt(

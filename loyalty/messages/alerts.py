@@ -55,7 +55,7 @@ def _send(email: EmailMessage, text: str, now: datetime) -> None:
             programme="Loyalty Flows",
             language="en",
             sent_at=now,
-            sender=settings().email_from,
+            sender=settings().brand_sender,
             raw=email.as_bytes(),
             to_staff=True,
         )
@@ -66,7 +66,7 @@ def _send(email: EmailMessage, text: str, now: datetime) -> None:
 
 def _email(subject: str, text: str, now: datetime) -> EmailMessage:
     email = EmailMessage(policy=SMTP.clone(max_line_length=LONGEST_LINE))
-    email["From"] = formataddr(("Loyalty Flows", settings().email_from or NOBODY))
+    email["From"] = formataddr(("Loyalty Flows", settings().brand_sender or NOBODY))
     email["To"] = mailbox(settings().staff_email or "") or "staff:;"
     email["Subject"] = " ".join(subject.split())
     email["Date"] = format_datetime(now)

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from loyalty.db import deliveries
 from loyalty.db.engine import transaction
 from loyalty.db.statements import run
 from loyalty.errors import BadInput, Refused, WrongUse
@@ -134,6 +135,7 @@ def deliver(as_of: datetime, *, limit_per_batch: int = BATCH) -> Delivered:
         raise WrongUse(f"a batch has at least one message, not {limit_per_batch}")
     with transaction() as connection:
         sender, rules = _sender(connection, as_of)
+        lapsed = Delivered(unknown=deliveries.mark_unknown(connection))
     with chosen_channels() as channels:
         stopped, lanes = threading.Event(), list[Lane]()
         ways = [_by_files(sender, files, as_of, limit_per_batch, stopped) for files in _filed(channels)]
@@ -143,7 +145,7 @@ def deliver(as_of: datetime, *, limit_per_batch: int = BATCH) -> Delivered:
             )
             ways.append(_by_provider(sender, lanes[-1], name, as_of, limit_per_batch))
         ways.insert(0, lambda: _in_states(deliver_to_staff(channels.staff, rules, sender.zone, as_of)))
-        return _together(ways, [stopped.set, *(lane.stop for lane in lanes)])
+        return lapsed + _together(ways, [stopped.set, *(lane.stop for lane in lanes)])
 
 
 Way = Callable[[], Delivered]
@@ -232,7 +234,7 @@ def _sender(connection: Connection, as_of: datetime) -> tuple[Sender, Programme]
     rules = parse(found.document, f"version {found.version}")
     hours = SendingHours(rules.sms_from, rules.sms_until)
     return Sender(
-        found.version, rules.name, rules.languages, ZoneInfo(found.time_zone), hours, settings().email_from
+        found.version, rules.name, rules.languages, ZoneInfo(found.time_zone), hours, settings().brand_sender
     ), rules
 
 

@@ -65,7 +65,7 @@ class Lane:
         Raises ConfigurationError if the provider refuses us; all that was not sent is then queued again.
         """
         try:
-            self._counts["unknown"] += self._clear_up()
+            self._clear_up()
             self._deliver(claim, min(most, AHEAD * self._at_once))
         except BaseException:
             self._courier.stop()
@@ -144,16 +144,13 @@ class Lane:
                 deliveries.rest(connection, self._channel.provider, self._courier.rest_asked)
         self._courier.rest_asked = 0.0
 
-    def _clear_up(self) -> int:
-        """See to what others left behind: mark it unknown, and ask the provider if that can be; how many are new."""
-        with transaction() as connection:
-            lapsed = deliveries.mark_unknown(connection, self._channel.provider)
+    def _clear_up(self) -> None:
+        """Ask the provider, where that can be, for messages of which nobody knows whether they went out."""
         if isinstance(self._channel, Finder):
             with transaction() as connection:
                 pages = list(deliveries.in_doubt(connection, self._channel.provider, LOOK_AFTER))
             for page in pages:
                 self._look_up(self._channel, page)
-        return lapsed
 
     def _look_up(self, finder: Finder, page: Sequence[InDoubt]) -> None:
         """Ask the provider for each message that may be there, and end the doubt where the answer is plain."""

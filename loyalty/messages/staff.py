@@ -183,7 +183,7 @@ def _letter(sender: _Sender, approval: Approval, row: Row[Any], to: str, code: s
     )
     subject, _, text = told.lstrip().partition("\n")
     content = Email(" ".join(subject.split()), html="", text=f"{text.strip()}\n")
-    address = settings().email_from
+    address = settings().brand_sender
     return Letter(
         message_no=row.message_no,
         kind=row.kind,

@@ -82,7 +82,7 @@ def test_managers_are_told_by_email(shop: Shop, provider: ProviderDouble, monkey
     """Law: by e-mail, managers are told through the channel that e-mails go by, in plain text."""
     for name, value in {
         "STAFF_CHANNEL": "email", "STAFF_EMAIL": "managers@example.com", "EMAIL_CHANNEL": "sendgrid",
-        "EMAIL_FROM": "club@shop.example", "SENDGRID_API_KEY": API_KEY, "SENDGRID_URL": provider.url,
+        "BRAND_SENDER": "club@shop.example", "SENDGRID_API_KEY": API_KEY, "SENDGRID_URL": provider.url,
     }.items():  # fmt: skip
         monkeypatch.setenv(f"LOYALTY_{name}", value)
 

@@ -67,7 +67,7 @@ def _run(server: Server, data: str, count: int) -> Measured:
             "LOYALTY_EMAIL_CHANNEL": "sendgrid",
             "LOYALTY_SENDGRID_API_KEY": "SG.bench",
             "LOYALTY_SENDGRID_URL": url,
-            "LOYALTY_EMAIL_FROM": "club@shop.example",
+            "LOYALTY_BRAND_SENDER": "club@shop.example",
         }
         command = [sys.executable, "-m", "tests.bench.messages_worker"]
         environment = server.environment(name, **settings)

@@ -135,7 +135,7 @@ def by_sendgrid(provider: ProviderDouble, monkeypatch: pytest.MonkeyPatch) -> Pr
         email_channel="sendgrid",
         sendgrid_api_key=API_KEY,
         sendgrid_url=provider.url,
-        email_from="club@shop.example",
+        brand_sender="club@shop.example",
         send_at_once="3",
     )
     return provider

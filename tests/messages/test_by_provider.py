@@ -382,8 +382,8 @@ def test_settings_that_a_provider_refuses(shop: Shop, by_sendgrid: ProviderDoubl
 @pytest.mark.parametrize(
     ("variable", "value", "missing"),
     [
-        ("EMAIL_CHANNEL", "sendgrid", "LOYALTY_EMAIL_FROM is missing: the channel sendgrid needs it"),
-        ("EMAIL_CHANNEL", "smtp", "LOYALTY_EMAIL_FROM is missing: the channel smtp needs it"),
+        ("EMAIL_CHANNEL", "sendgrid", "LOYALTY_BRAND_SENDER is missing: the channel sendgrid needs it"),
+        ("EMAIL_CHANNEL", "smtp", "LOYALTY_BRAND_SENDER is missing: the channel smtp needs it"),
         ("SMS_CHANNEL", "twilio", "LOYALTY_TWILIO_ACCOUNT_SID is missing: the channel twilio needs it"),
         ("STAFF_CHANNEL", "slack", "LOYALTY_SLACK_WEBHOOK_URL is missing: the channel slack needs it"),
     ],
@@ -427,3 +427,18 @@ def test_a_pace_is_kept_by_all_together(shop: Shop) -> None:
         deliveries.rest(connection, "sendgrid", 50)
         share, pause = deliveries.take_share(connection, "sendgrid", 1, None)
         assert (share, 90 < pause <= 100) == (0, True)
+
+
+def test_who_died_with_another_provider(
+    shop: Shop, by_sendgrid: ProviderDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law: a message in hand of a delivery that died is in doubt, also when its channel is another one by now."""
+    _queue(shop, 2, channel="email")
+    deliver(NOON)
+    shop.execute("update loyalty.outbox set state = 'sending' where message_no = 1")
+    shop.execute("update loyalty.deliveries set claimed_by = 'x', claimed_until = '2020-01-01'")
+    monkeypatch.setenv("LOYALTY_EMAIL_CHANNEL", "file")
+
+    assert deliver(LATER) == Delivered(unknown=1)
+    assert _unknown() == [1]
+    assert shop.files() == []

@@ -219,7 +219,7 @@ def test_a_connection_that_never_stood_is_not_sent(provider: ProviderDouble, mak
         (
             _sendgrid,
             answer(403, {"errors": [{"field": "from", "message": "a@b.test is no verified Sender Identity"}]}),
-            "LOYALTY_EMAIL_FROM is refused by SendGrid for this key: from … is no verified Sender Identity",
+            "LOYALTY_BRAND_SENDER is refused by SendGrid for this key: from … is no verified Sender Identity",
         ),
         (
             _twilio,

@@ -194,7 +194,7 @@ def test_replies(smtp: Smtp, mail_server: MailServer, step: str, said: str, beco
 @pytest.mark.parametrize(
     ("step", "said", "told_as"),
     [
-        ("MAIL", "550 no such sender", "LOYALTY_EMAIL_FROM is refused by the mail server: 550"),
+        ("MAIL", "550 no such sender", "LOYALTY_BRAND_SENDER is refused by the mail server: 550"),
         ("MAIL", "530 5.7.0 log in first", "LOYALTY_SMTP_USER is refused, or missing: the mail server says 530"),
         ("RCPT", "554 5.7.1 Relay access denied", "LOYALTY_SMTP_USER is refused, or missing: the mail server says 554"),
     ],
@@ -321,7 +321,7 @@ def test_the_outbox_by_smtp(shop: Shop, mail_server: MailServer, monkeypatch: py
     with _serving(mail_server) as port:
         for name, value in {
             "EMAIL_CHANNEL": "smtp", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port), "SMTP_SECURITY": "none",
-            "EMAIL_FROM": SENDER, "SEND_AT_ONCE": "3",
+            "BRAND_SENDER": SENDER, "SEND_AT_ONCE": "3",
         }.items():  # fmt: skip
             monkeypatch.setenv(f"LOYALTY_{name}", value)
         mail_server.replies["DATA"] = ["cut after"]

@@ -45,13 +45,13 @@ def _email(now: Settings) -> Channel | None:
     if now.email_channel == "sendgrid":
         from loyalty.messages.channels.sendgrid import SendGrid  # noqa: PLC0415 - each loads a package of its own
 
-        _given(now.email_from, "LOYALTY_EMAIL_FROM", "sendgrid")
+        _given(now.brand_sender, "LOYALTY_BRAND_SENDER", "sendgrid")
         key = _secret(now.sendgrid_api_key, "LOYALTY_SENDGRID_API_KEY", "sendgrid")
         return SendGrid(key, now.sendgrid_url, timeout=now.send_timeout, at_once=now.send_at_once)
     if now.email_channel == "smtp":
         from loyalty.messages.channels.smtp import Smtp  # noqa: PLC0415
 
-        _given(now.email_from, "LOYALTY_EMAIL_FROM", "smtp")
+        _given(now.brand_sender, "LOYALTY_BRAND_SENDER", "smtp")
         return Smtp(
             _given(now.smtp_host, "LOYALTY_SMTP_HOST", "smtp"),
             now.smtp_port,

@@ -69,7 +69,7 @@ def _refused(status: int, headers: Any, mistakes: str) -> Sent:
     if status == _UNAUTHORIZED:
         raise ConfigurationError("LOYALTY_SENDGRID_API_KEY", f"is refused by SendGrid: {mistakes or status}")
     if status == _FORBIDDEN:  # the key may not send, or nobody has verified the sender
-        raise ConfigurationError("LOYALTY_EMAIL_FROM", f"is refused by SendGrid for this key: {mistakes or status}")
+        raise ConfigurationError("LOYALTY_BRAND_SENDER", f"is refused by SendGrid for this key: {mistakes or status}")
     broken = busy_or_broken(PROVIDER, status, headers, mistakes)
     if broken is not None:
         return broken

@@ -151,7 +151,7 @@ def _refuses_us(code: int, said: bytes, *, about_sender: bool) -> None:
     if code in _LOGIN_WANTED or (code >= _PERMANENT and re.search(rb"(?i)\brelay", said)):
         raise ConfigurationError("LOYALTY_SMTP_USER", f"is refused, or missing: the mail server says {code}")
     if about_sender and code >= _PERMANENT:
-        raise ConfigurationError("LOYALTY_EMAIL_FROM", f"is refused by the mail server: {code}")
+        raise ConfigurationError("LOYALTY_BRAND_SENDER", f"is refused by the mail server: {code}")
 
 
 def _leave(server: smtplib.SMTP) -> None:

@@ -16,7 +16,7 @@ _HEADERS = ("message", "kind", "member", "channel", "provider", "tried at", "tri
 _STATES: dict[str, Settled] = {"sent": "sent", "unsent": "queued", "dropped": "failed"}
 
 
-def show_unknown(given: Namespace) -> int:
+def show(given: Namespace) -> int:
     """List them, the oldest first; where to look for one is in docs/messages.md."""
     check_ready()
     with transaction() as connection:
@@ -30,7 +30,7 @@ def show_unknown(given: Namespace) -> int:
     return 0
 
 
-def resolve_unknown(given: Namespace) -> int:
+def resolve(given: Namespace) -> int:
     """Record what a person found out of messages: all of them, or none if one is not unknown."""
     check_ready()
     now, state, reason = clock.now(), _STATES[given.outcome], f"{given.outcome}, says {given.by}"
