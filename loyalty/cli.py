@@ -51,6 +51,12 @@ def _import(given: Namespace) -> int:
     return imports.load(given)
 
 
+def _consents(given: Namespace) -> int:
+    from loyalty.commands import consents
+
+    return consents.show(given) if given.action == "show" else consents.change(given)
+
+
 def _close(given: Namespace) -> int:
     from flows import runs
     from loyalty.commands.terminal import remarks_on_success, say, say_json
@@ -266,6 +272,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "migrate": _migrate,
     "rules": _rules,
     "import": _import,
+    "consents": _consents,
     "close": _close,
     "backfill": _backfill,
     "expire": _expire,

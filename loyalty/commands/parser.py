@@ -11,7 +11,7 @@ from loyalty.errors import WrongUse
 from loyalty.rules.periods import parse_period
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?([Zz]|[+-]\d{2}:?\d{2})?)?")
-_LONGEST_NAME, _LONGEST_NOTE, _LONGEST_LABEL = 80, 500, 200
+_LONGEST_NAME, _LONGEST_NOTE, _LONGEST_LABEL, _LONGEST_WORDING = 80, 500, 200, 2000
 TRIGGERS = ("registration", "profile", "referral", "share", "check_in", "birthday", "anniversary", "visits")
 STATES = ("open", "approved", "rejected", "lapsed", "all")
 RESOLUTIONS = ("sent", "unsent", "dropped")
@@ -41,6 +41,8 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         _check_decision(given)
     if given.command == "import" and given.correct and given.kind != "transactions":
         raise WrongUse("--correct is for transactions: members and rates are changed by importing them again")
+    if given.command == "import" and given.consent_wording and given.kind != "members":
+        raise WrongUse("--consent-wording is for members: nobody else agrees to anything")
     if given.command == "close" and given.rules and not given.simulate:
         raise WrongUse("--rules are candidate rules: they can only be simulated, with --simulate")
     if given.command == "backfill" and given.recompute and (given.notify or given.reviews == "approve"):
@@ -110,6 +112,9 @@ def _add_programme(commands: Any) -> None:
     load.add_argument("file", metavar="FILE.csv", help="may be compressed: FILE.csv.gz")
     load.add_argument(
         "--correct", action="store_true", help="transactions recorded with other content are corrected, not rejected"
+    )
+    load.add_argument(
+        "--consent-wording", type=_wording, metavar="TEXT", help="what members agreed to, kept with each consent"
     )
 
 
@@ -181,6 +186,20 @@ def _add_members(commands: Any) -> None:
     member.add_argument("customer_id", metavar="CUSTOMER_ID")
     member.add_argument("--as-of", type=_instant, metavar="INSTANT", help="as it was, or will be, then")
     member.add_argument("--why", action="store_true", help="trace every point to its cause")
+    consents = _command(commands, "consents", "show, give or withdraw a member's consents; lift a suppression")
+    actions = consents.add_subparsers(metavar="ACTION", dest="action", required=True)
+    show = _command(actions, "show", "list what a member agreed to, and what keeps messages from an address", json=True)
+    give = _command(actions, "give", "note that a member agreed")
+    withdraw = _command(actions, "withdraw", "note that a member agrees no more")
+    lift = _command(actions, "lift", "send to a member's present address again, whatever a provider said")
+    for each in (show, give, withdraw, lift):
+        each.add_argument("customer_id", metavar="CUSTOMER_ID")
+    for each in (give, withdraw, lift):
+        each.add_argument("channel", choices=("email", "sms"), metavar="email|sms")
+        each.add_argument("--by", type=_name, metavar="NAME", required=True, help="who notes it")
+    for each in (give, withdraw):
+        each.add_argument("--offers", action="store_true", help="offers only, not the channel itself")
+        each.add_argument("--wording", type=_wording, metavar="TEXT", help="what the member was told, or said")
     export = _command(commands, "export", "write statements or entries as CSV")
     tables = export.add_subparsers(metavar="TABLE", dest="table", required=True)
     statements = _command(tables, "statements", "write the statements of a closed month")
@@ -314,6 +333,12 @@ def _name(text: str) -> str:
 def _note(text: str) -> str:
     if len(text) > _LONGEST_NOTE or not text.replace("\n", " ").isprintable():
         raise WrongUse(f"a note is a text of at most {_LONGEST_NOTE} characters")
+    return text.strip()
+
+
+def _wording(text: str) -> str:
+    if not text.strip() or len(text) > _LONGEST_WORDING or not text.replace("\n", " ").isprintable():
+        raise WrongUse(f"a wording is a text of 1 to {_LONGEST_WORDING} characters")
     return text.strip()
 
 

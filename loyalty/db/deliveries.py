@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection
 
+from loyalty.db import consents
 from loyalty.db.statements import run
 
 LEASE = timedelta(minutes=10)
@@ -89,6 +90,8 @@ def record(connection: Connection, worker: str, outcomes: Sequence[Recorded], as
         claimed_by=worker,
         as_of=as_of,
     )
+    if faulty := [each.message_no for each in outcomes if each.fault]:
+        consents.take_declined(connection, faulty, as_of)
 
 
 def mark_unknown(connection: Connection) -> int:

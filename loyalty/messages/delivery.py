@@ -21,16 +21,18 @@ from loyalty.db import deliveries
 from loyalty.db.engine import transaction
 from loyalty.db.statements import run
 from loyalty.errors import BadInput, Refused, WrongUse
+from loyalty.messages import permission, unsubscribe
 from loyalty.messages.channels.channel import Channel, Letter, telephone
 from loyalty.messages.channels.chosen import Chosen, chosen_channels
 from loyalty.messages.courier import Ready
-from loyalty.messages.facts import Facts, Notice, PointsExpiring, Voucher, VoucherFacts, read_facts
+from loyalty.messages.facts import Facts, Notice, Voucher, VoucherFacts, read_facts
 from loyalty.messages.files import FileChannel, file_channel
 from loyalty.messages.lane import Lane, Taken
 from loyalty.messages.mail import mailbox
-from loyalty.messages.quiet_hours import SendingHours, zone_of
+from loyalty.messages.permission import Policy, Verdict
 from loyalty.messages.rendering import render_email, render_sms
 from loyalty.messages.staff import deliver_to_staff
+from loyalty.messages.unsubscribe import Unsubscribing
 from loyalty.messages.voice import voice
 from loyalty.rules.programme import Programme
 from loyalty.rules.toml import parse
@@ -72,7 +74,8 @@ class Sender:
     programme: str
     languages: tuple[str, ...]
     zone: ZoneInfo
-    sms_hours: SendingHours
+    policy: Policy
+    unsubscribing: Unsubscribing | None
     address: str | None = None
 
 
@@ -82,6 +85,7 @@ class Claimed:
 
     message_no: int
     kind: str
+    member_no: int
     channel: Literal["email", "sms"]
     facts: dict[str, Any]
     tries: int
@@ -95,7 +99,12 @@ class Claimed:
     voucher_amount: int
     voucher_currency: str
     voucher_expires_at: datetime
-    withheld: str | None
+    purpose: Literal["service", "marketing"]
+    erased: bool
+    consents: bool
+    consents_to_offers: bool | None
+    suppressed: str | None
+    stale: bool
 
     @property
     def file_name(self) -> str:
@@ -196,7 +205,8 @@ def _by_files(sender: Sender, channels: Sequence[str], as_of: datetime, batch: i
         while not stopped.is_set():
             with transaction() as connection:
                 claimed = _claim(connection, sender, Wanted(channels, after, batch), as_of)
-                outcomes = [_file(channel, sender, each, as_of) for each in claimed]
+                judged = permission.verdicts(connection, claimed, sender.policy, as_of)
+                outcomes = [_file(channel, sender, each, judged[each.message_no], as_of) for each in claimed]
                 _finish(connection, outcomes, as_of)
             total += _counted(outcomes)
             if len(claimed) < batch:
@@ -213,7 +223,8 @@ def _by_provider(sender: Sender, lane: Lane, channel: str, as_of: datetime, batc
     def claim(connection: Connection, after: int, most: int) -> Taken:
         nonlocal withheld
         claimed = _claim(connection, sender, Wanted([channel], after, most), as_of)
-        decided = [(each, *_decided(sender, each, as_of)) for each in claimed]
+        judged = permission.verdicts(connection, claimed, sender.policy, lane.now())  # evening may come meanwhile
+        decided = [(each, *_decided(sender, each, judged[each.message_no], as_of)) for each in claimed]
         here = [outcome for _, outcome, letter in decided if letter is None]
         _finish(connection, here, as_of)
         withheld += _counted(here)
@@ -232,10 +243,9 @@ def _sender(connection: Connection, as_of: datetime) -> tuple[Sender, Programme]
     if found is None:
         raise Refused("no rules are installed: run `loyalty migrate`")
     rules = parse(found.document, f"version {found.version}")
-    hours = SendingHours(rules.sms_from, rules.sms_until)
-    return Sender(
-        found.version, rules.name, rules.languages, ZoneInfo(found.time_zone), hours, settings().brand_sender
-    ), rules
+    zone = ZoneInfo(found.time_zone)
+    kept, links = permission.policy(rules, zone), unsubscribe.unsubscribing(connection, as_of)
+    return Sender(found.version, rules.name, rules.languages, zone, kept, links, settings().brand_sender), rules
 
 
 def _claim(connection: Connection, sender: Sender, wanted: Wanted, as_of: datetime) -> list[Claimed]:
@@ -275,9 +285,9 @@ def _finish(connection: Connection, outcomes: Sequence[Outcome], as_of: datetime
     )
 
 
-def _file(channel: FileChannel, sender: Sender, claimed: Claimed, as_of: datetime) -> Outcome:
+def _file(channel: FileChannel, sender: Sender, claimed: Claimed, judged: Verdict, as_of: datetime) -> Outcome:
     """Write one message's file, unless it must not go (now); then a file that a crashed try left goes away."""
-    outcome, letter = _decided(sender, claimed, as_of)
+    outcome, letter = _decided(sender, claimed, judged, as_of)
     if letter is None:
         channel.remove(claimed.file_name)
     else:
@@ -285,35 +295,27 @@ def _file(channel: FileChannel, sender: Sender, claimed: Claimed, as_of: datetim
     return outcome
 
 
-def _decided(sender: Sender, claimed: Claimed, as_of: datetime) -> tuple[Outcome, Letter | None]:
+def _decided(sender: Sender, claimed: Claimed, judged: Verdict, as_of: datetime) -> tuple[Outcome, Letter | None]:
     """What is to become of a message, and the letter if it is to be sent now."""
     number = claimed.message_no
-    if claimed.withheld:
-        return Outcome(number, "withheld", claimed.withheld), None
+    if judged.withheld:
+        return Outcome(number, "withheld", judged.withheld), None
     address = _address(claimed)
     if address is None:
         return Outcome(number, "withheld", "wrong address"), None
     try:
         facts = read_facts(claimed.kind, claimed.facts)
-        if isinstance(facts, PointsExpiring) and facts.expires_at <= as_of:
-            return Outcome(number, "withheld", "stale"), None
-        if wait := _wait(sender, claimed, as_of):
-            return Outcome(number, "queued", not_before=wait), None
+        if judged.not_before:
+            return Outcome(number, "queued", not_before=judged.not_before), None
         return Outcome(number, "sent"), _letter(sender, claimed, facts, address, as_of)
     except BadInput as error:
         return Outcome(number, "failed", str(error)), None
 
 
-def _wait(sender: Sender, claimed: Claimed, as_of: datetime) -> datetime | None:
-    """The instant to wait for, if the member should not be reached at this hour. An e-mail waits to be read anyway."""
-    if claimed.channel == "email":
-        return None
-    return sender.sms_hours.wait(as_of, zone_of(claimed.time_zone, sender.zone))
-
-
 def _letter(sender: Sender, claimed: Claimed, facts: Facts, address: str, as_of: datetime) -> Letter:
     """The message in the member's words. Raises BadInput when the facts lack what the template tells."""
-    notice = Notice(claimed.kind, facts, claimed.first_name, _voucher(claimed, facts), claimed.multiplier)
+    link = _unsubscribe_link(sender, claimed)
+    notice = Notice(claimed.kind, facts, claimed.first_name, _voucher(claimed, facts), claimed.multiplier, link)
     speaker = voice(claimed.language, sender.languages, sender.programme, sender.zone)
     return Letter(
         message_no=claimed.message_no,
@@ -324,7 +326,15 @@ def _letter(sender: Sender, claimed: Claimed, facts: Facts, address: str, as_of:
         language=speaker.language,
         sent_at=as_of,
         sender=sender.address,
+        headers=unsubscribe.headers(link),
     )
+
+
+def _unsubscribe_link(sender: Sender, claimed: Claimed) -> str | None:
+    """The link by which the member ends e-mails like this one; None where nobody could follow it."""
+    if claimed.channel == "sms" or sender.unsubscribing is None:
+        return None
+    return sender.unsubscribing.link(unsubscribe.Asked(claimed.member_no, claimed.message_no, claimed.purpose))
 
 
 def _voucher(claimed: Claimed, facts: Facts) -> Voucher | None:

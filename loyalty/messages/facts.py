@@ -120,13 +120,17 @@ KINDS: Mapping[str, type[Facts]] = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What one message tells whom, whatever the channel. `multiplier` is that of the tier in the facts, if known."""
+    """What one message tells whom, whatever the channel. `multiplier` is that of the tier in the facts, if known.
+
+    `unsubscribe_url` ends messages like this one, if there is such an address.
+    """
 
     kind: str
     facts: Facts
     first_name: str = ""
     voucher: Voucher | None = None
     multiplier: Decimal | None = None
+    unsubscribe_url: str | None = None
 
 
 def read_facts(kind: str, facts: Mapping[str, Any]) -> Facts:

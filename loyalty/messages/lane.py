@@ -94,7 +94,7 @@ class Lane:
             elif not more or self._courier.stopped:
                 return
 
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
         """The programme's time, which runs on from the instant of the run."""
         return self._as_of + timedelta(seconds=time.monotonic() - self._began)
 
@@ -122,7 +122,7 @@ class Lane:
 
     def _record(self, done: Sequence[tuple[Ready, Sent | None]]) -> None:
         """Record outcomes; while the database is away try again for a while, since they can't be found out twice."""
-        at = self._now()
+        at = self.now()
         outcomes = [told_of(ready, sent, at) for ready, sent in done]
         self._counts.update(each.state for each in outcomes)
         for pause in RECORD_PAUSES:
@@ -165,7 +165,7 @@ class Lane:
                 provider_id = next((one for one in candidates if one not in known), None)
                 if provider_id is not None:
                     known.add(provider_id)
-                    deliveries.settle(connection, [each.message_no], "sent", self._now(), provider_id=provider_id)
+                    deliveries.settle(connection, [each.message_no], "sent", self.now(), provider_id=provider_id)
                 elif _is_gone(each):
                     said = f"{finder.provider} was asked, and does not have it"
                     deliveries.settle(connection, [each.message_no], "queued", self._as_of, reason=said)

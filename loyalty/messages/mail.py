@@ -5,16 +5,19 @@ Written by hand, since the standard library takes longer to put one together tha
 
 import re
 from binascii import b2a_qp
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr
 from functools import lru_cache
+from types import MappingProxyType
 
 DOMAIN = "loyalty.invalid"  # reserved by RFC 2606: a real channel puts its own sender here
 NOBODY = f"no-reply@{DOMAIN}"
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,64}@(?P<domain>[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,253})")
 _CACHED = 1024
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,12 @@ def message(
     message_no: int,
     sent_at: datetime,
     sender: str | None = None,
+    headers: Mapping[str, str] = _NONE,
 ) -> bytes:
     """The whole message. `to` is what `mailbox` gave; `message_no` makes the Message-ID, the same at every try.
 
-    `sender` is the address it comes from; without one it goes into a file, and comes from nowhere.
+    `sender` is the address it comes from; without one it goes into a file, and comes from nowhere. `headers` are
+    further ones, each one line of ASCII.
     """
     sender = sender or NOBODY
     # "=_" never occurs in quoted-printable, so no line of a part can be taken for a boundary
@@ -65,6 +70,7 @@ def message(
         "Auto-Submitted: auto-generated\n"
         "MIME-Version: 1.0\n"
         f'Content-Type: multipart/alternative; boundary="{boundary}"\n'
+        + "".join(f"{name}: {value}\n" for name, value in headers.items())
     )
     parts = "".join(
         f"\n--{boundary}\nContent-Type: text/{subtype}; charset=utf-8\n"

@@ -82,6 +82,7 @@ def _told(notice: Notice, voice: Voice) -> dict[str, Any]:
         "first_name": " ".join(notice.first_name.split()),
         "voucher": notice.voucher,
         "multiplier": notice.multiplier,
+        "unsubscribe_url": notice.unsubscribe_url,
     }
 
 

@@ -67,6 +67,9 @@ DEFAULTS = {
     "claim_days": 30,
     "sms_from": time(8),
     "sms_until": time(21),
+    "quiet_email": False,
+    "offers_consent": "included",
+    "offers_week_max": None,
     "tiers": (
         {"name": "Bronze", "threshold": 0, "multiplier": 1, "review": False, "voucher": 0, "gift": ""},
         {"name": "Silver", "threshold": 120, "multiplier": 1, "review": False, "voucher": 5, "gift": ""},

@@ -63,8 +63,8 @@ Sent = Accepted | Declined | NotSent | Unclear
 class Letter:
     """A message ready to go: to an address fit for its channel, in the words of its template.
 
-    `content` is an e-mail's, or the text of an SMS. `headers` are an e-mail's own, for a channel that makes the rest of
-    them itself. `raw` is the whole, where it is made already. Staff's messages have numbers of their own.
+    `content` is an e-mail's, or the text of an SMS. `headers` are an e-mail's own, beside those that any has. `raw` is
+    the whole, where it is made already. Staff's messages have numbers of their own.
     """
 
     message_no: int
@@ -98,6 +98,7 @@ class Letter:
             message_no=self.message_no,
             sent_at=self.sent_at,
             sender=self.sender,
+            headers=self.headers,
         )
 
 
