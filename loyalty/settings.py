@@ -125,6 +125,12 @@ class Settings(BaseSettings):
     sendgrid_url: str = Field(
         default="https://api.sendgrid.com", pattern=_WEB, description="SendGrid: address of its API, or of the EU's"
     )
+    sendgrid_webhook_key: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9+/]+=*$", description="SendGrid: public key of its signed event webhook"
+    )
+    sendgrid_webhook_seconds: int = Field(
+        default=300, ge=1, le=7 * 86_400, description="SendGrid: seconds after which a signed event is too old to take"
+    )
     smtp_host: str | None = Field(default=None, description="SMTP: the mail server")
     smtp_port: int = Field(default=587, ge=1, le=65535, description="SMTP: its port")
     smtp_security: Literal["starttls", "tls", "none"] = Field(
@@ -136,6 +142,14 @@ class Settings(BaseSettings):
         default=None, pattern=r"^AC[0-9a-fA-F]{32}$", description="Twilio: SID of the account (AC…)"
     )
     twilio_auth_token: SecretStr | None = Field(default=None, description="Twilio: the account's primary auth token")
+    twilio_shared_key: SecretStr | None = Field(
+        default=None, description="Twilio: secret of the shared key that signs its callbacks, where one is chosen"
+    )
+    twilio_dead_numbers: str = Field(
+        default="21211 21614 30005 30006",
+        pattern=r"^[0-9]{5}( [0-9]{5})*$",
+        description="Twilio: error codes after which a number gets no more SMS",
+    )
     twilio_from: str | None = Field(
         default=None,
         pattern=r"^(\+[1-9][0-9]{2,14}|MG[0-9a-fA-F]{32}|[A-Za-z0-9 ]{1,11})$",
@@ -146,7 +160,9 @@ class Settings(BaseSettings):
         default=None, description="Slack: address of an incoming webhook of the staff's channel"
     )
     public_url: str | None = Field(
-        default=None, pattern=_WEB, description="address at which the HTTP API is reached from outside, for callbacks"
+        default=None,
+        pattern=_WEB,
+        description="address at which the HTTP API is reached from outside, for callbacks and links",
     )
 
     @cached_property

@@ -22,6 +22,7 @@ from loyalty.api import (
     redemptions,
     refunds,
     triggers,
+    unsubscribe,
     vouchers,
     webhooks,
 )
@@ -67,7 +68,7 @@ def _make() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    parts = (members, purchases, refunds, redemptions, vouchers, triggers, adjustments, webhooks)
+    parts = (members, purchases, refunds, redemptions, vouchers, triggers, adjustments, webhooks, unsubscribe)
     for part in (*parts, problems, health, metrics):
         made.include_router(part.router)
     for kind in (problems.Problem, RequestValidationError, HTTPException, BadInput, Refused, Unavailable):

@@ -5,7 +5,6 @@ holds, by its own instant, so the order in which events come does not matter; at
 members.email_consent and sms_consent are the present state of the service.
 """
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +19,6 @@ from loyalty.errors import Refused
 Channel = Literal["email", "sms"]
 Purpose = Literal["service", "marketing"]
 Reason = Literal["bounced", "spam report", "invalid address"]
-_SECRET_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +127,3 @@ def lift(connection: Connection, member_no: int, channel: Channel, by: str, now:
 
 def _channel_of(provider: str) -> Channel:
     return "sms" if provider == "twilio" else "email"
-
-
-def secret(connection: Connection, name: str, now: datetime) -> bytes:
-    """A secret of the programme's own, of 256 random bits: made by whoever asks first, and kept for good."""
-    found = run(connection, "consent/find_secret", name=name).scalar_one_or_none()
-    if found is None:
-        run(connection, "consent/keep_secret", name=name, secret=secrets.token_bytes(_SECRET_BYTES), at=now)
-        found = run(connection, "consent/find_secret", name=name).scalar_one()
-    return bytes(found)

@@ -30,24 +30,27 @@ def put_member(connection: Connection, customer_id: str, given: Mapping[str, Any
     enrolled: int | None = run(
         connection, "api/enrol_member", customer_id=customer_id, at=now, wording=wording, **fields
     ).scalar_one_or_none()
-    member_no = enrolled or _changed(connection, customer_id, fields, given, now)
-    _agree_to_offers(connection, member_no, given, now)
+    if _OFFERS.keys() & given.keys():  # first: it locks the account, and that comes before the member's row
+        member_no = enrolled or run(connection, "api/member_number", customer_id=customer_id).scalar_one_or_none()
+        if member_no is None:  # known, and not there any more
+            raise Refused("the member is erased")
+        _agree_to_offers(connection, member_no, given, now)
+    if enrolled is None:
+        _change(connection, customer_id, fields, given, now)
     return enrolled is not None
 
 
-def _changed(
+def _change(
     connection: Connection, customer_id: str, fields: Mapping[str, Any], given: Mapping[str, Any], now: datetime
-) -> int:
-    """Write the fields given into a member who is known; the member's number."""
+) -> None:
+    """Write the fields given into a member who is known."""
     said = {name: fields[name] for name in ("email_consent", "sms_consent")}
     if said.keys() & given.keys():
         told = {"at": now, "source": "api", "wording": given.get("consent_wording")}
         run(connection, "consent/note_changes", customer_id=customer_id, **said, **told)
     changed = run(connection, "api/change_member", customer_id=customer_id, given=list(given), **fields)
-    member_no: int | None = changed.scalar_one_or_none()
-    if member_no is None:
+    if changed.scalar_one_or_none() is None:
         raise Refused("the member is erased")
-    return member_no
 
 
 def _agree_to_offers(connection: Connection, member_no: int, given: Mapping[str, Any], now: datetime) -> None:

@@ -15,11 +15,10 @@ from typing import Literal, cast
 
 from sqlalchemy import Connection
 
-from loyalty.db import consents
+from loyalty.db import programme_secrets
 from loyalty.settings import settings
 
 PATH = "/unsubscribe/"
-SECRET = "unsubscribe"  # noqa: S105  (its name)
 _SIGNATURE_BYTES = 16  # 128 bits: nobody guesses them one request at a time
 _TOKEN = re.compile(
     r"(?P<member>[0-9]{1,18})-(?P<message>[0-9]{1,18})-(?P<purpose>[ms])-(?P<signature>[\w-]{22})", re.ASCII
@@ -54,7 +53,12 @@ class Unsubscribing:
 def unsubscribing(connection: Connection, now: datetime) -> Unsubscribing | None:
     """The maker of links; None without LOYALTY_PUBLIC_URL, since nobody could follow one."""
     address = settings().public_url
-    return Unsubscribing(address, consents.secret(connection, SECRET, now)) if address else None
+    return Unsubscribing(address, secret(connection, now)) if address else None
+
+
+def secret(connection: Connection, now: datetime) -> bytes:
+    """What signs the links of this programme, for good."""
+    return programme_secrets.made(connection, "unsubscribe", now)
 
 
 def headers(link: str | None) -> dict[str, str]:

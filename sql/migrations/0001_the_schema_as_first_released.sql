@@ -3137,10 +3137,3 @@ select distinct on (e.message_no)
     e.reason
 from loyalty.message_events as e
 order by e.message_no, loyalty.event_rank(e.kind) desc, e.at, e.platform, e.event_id;
-
--- Secrets that the programme makes for itself, once, and keeps for good: what they signed must hold for years.
-create table loyalty.secrets (
-    name text primary key,
-    secret bytea not null check (length(secret) >= 32),
-    made_at timestamptz not null
-);

@@ -77,14 +77,6 @@ def test_events_are_never_changed(shop: Shop) -> None:
             connection.execute(text(statement))
 
 
-def test_a_secret_is_made_once(shop: Shop) -> None:
-    """Law: a secret of the programme's own stays the same for good; another name is another secret."""
-    with transaction() as connection:
-        first, second = (consents.secret(connection, "links", NOW) for _ in range(2))
-        assert (first == second, len(first)) == (True, 32)
-        assert consents.secret(connection, "other", NOW) != first
-
-
 def test_staff_note_and_lift(shop: Shop, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Law: by command a consent is given or withdrawn in somebody's name, and a suppression lifted."""
     monkeypatch.setenv("LOYALTY_TIME_ZONE", "America/New_York")
