@@ -16,7 +16,7 @@ from prefect.runtime import deployment
 from prefect.states import Completed, Crashed, Failed
 
 from blocks._settings_block import take_settings
-from blocks.registry import BLOCKS
+from blocks.registry import EVERY_FLOW
 from flows._form import titled
 from flows._task_runner import ChosenTaskRunner, threads
 from loyalty.db.programme import check_ready
@@ -47,7 +47,7 @@ def programme_flow(
                 return work(*args, **kwargs)
 
             _keep_tracebacks_out()
-            take_settings(BLOCKS)
+            take_settings(EVERY_FLOW)
             try:
                 return Completed(message=_patiently(begun))
             except (Unavailable, WorkLost) as error:
@@ -64,7 +64,7 @@ def programme_flow(
         told.__signature__ = titled(work)  # type: ignore[attr-defined]  # what Prefect makes its form of
 
         def named() -> str:
-            take_settings(BLOCKS)
+            take_settings(EVERY_FLOW)
             try:
                 return cast("Callable[[], str]", run_name)()
             except (LoyaltyError, ConfigurationError):

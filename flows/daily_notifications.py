@@ -5,9 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from flows._flow import programme_flow
-from flows.wording import delivered
+from flows.delivery import deliver_outbox
 from loyalty import clock
-from loyalty.messages.delivery import deliver
 
 
 def _run_name() -> str:
@@ -16,9 +15,11 @@ def _run_name() -> str:
 
 @programme_flow(run_name=_run_name)
 def daily_notifications(limit_per_batch: Annotated[int, Field(ge=1, le=10_000)] = 500) -> str:
-    """Deliver the messages that wait in the outbox: e-mails and SMS, by each member's consent and local hours.
+    """Deliver the messages that wait in the outbox: e-mails, SMS and word to staff, by consent and local hours.
+
+    Any number of these runs may work at the same time: each message is sent by one of them.
 
     Args:
-        limit_per_batch: How many messages are taken, sent and recorded at once; a crash sends at most so many again.
+        limit_per_batch: How many messages are taken, sent and recorded at once; fewer where they go through a provider.
     """
-    return delivered(deliver(clock.now(), limit_per_batch=limit_per_batch))
+    return deliver_outbox(limit_per_batch)

@@ -10,9 +10,11 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from flows._flow import new_progress, programme_flow
+from flows.delivery import deliver_outbox
 from flows.manager_review import ask_managers
 from flows.simulation import publish_simulation
 from loyalty.db.closing import Reviews
+from loyalty.errors import ConfigurationError, LoyaltyError
 from loyalty.monthly import MOST_BATCHES, STEPS, Step, Terms, chosen_period, closed, run_month, unchanged
 from loyalty.rules.periods import display_period
 from loyalty.rules.toml import parse
@@ -102,7 +104,19 @@ def monthly_loyalty(
         ),
         told=progress.told,
     )
-    return unchanged(chosen) if done is None else closed(chosen)
+    if done is None:
+        return unchanged(chosen)
+    if notify and flow_run.parent_flow_run_id is None:  # a backfill's months wait for the last one
+        _deliver()
+    return closed(chosen)
+
+
+def _deliver() -> None:
+    """Deliver the month's messages. The month is closed whatever becomes of them: the next delivery does the rest."""
+    try:
+        get_run_logger().info("messages: %s", deliver_outbox())
+    except (LoyaltyError, ConfigurationError) as error:
+        get_run_logger().error("messages wait for the next delivery: %s", error)
 
 
 class _Progress:

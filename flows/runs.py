@@ -11,7 +11,7 @@ from typing import Any
 
 from flows import approval_runs, prefect_api, wording
 from loyalty import clock
-from loyalty.errors import Unavailable
+from loyalty.errors import ConfigurationError, LoyaltyError, Unavailable
 from loyalty.monthly import Terms, chosen_period, chosen_periods, close_month, make_reports, unchanged
 from loyalty.rules.periods import display_period
 
@@ -26,8 +26,23 @@ def close(period: str | None, terms: Terms, say: Say) -> str:
     chosen = chosen_period(period)
     if _through_prefect(say):
         return _run("monthly_loyalty", period=display_period(chosen), **_parameters(terms))
-    outcome = close_month(chosen, terms)
-    return unchanged(chosen) if outcome == "unchanged" else f"{display_period(chosen)} closed"
+    if close_month(chosen, terms) == "unchanged":
+        return unchanged(chosen)
+    if terms.notify:
+        _deliver(say)
+    return f"{display_period(chosen)} closed"
+
+
+def _deliver(say: Say) -> None:
+    """Deliver a closed month's messages, as the flow does; those that can't go now wait for the next delivery."""
+    from loyalty.messages.delivery import deliver  # noqa: PLC0415 - loads the templates
+
+    try:
+        done = deliver(clock.now())
+        if done.later or done.unknown:
+            say(f"messages: {wording.delivered(done)}")
+    except (LoyaltyError, ConfigurationError) as error:
+        say(f"messages wait for the next delivery: {error}")
 
 
 def backfill(first: str, last: str, terms: Terms, say: Say) -> str:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 def delivered(done: "Delivered") -> str:
     """A delivery of the outbox."""
     late = f"{done.delayed:,} delayed to the morning"
-    return f"{done.sent:,} sent, {done.withheld:,} withheld, {late}, {done.failed:,} failed"
+    said = f"{done.sent:,} sent, {done.withheld:,} withheld, {late}, {done.failed:,} failed"
+    if done.later:
+        said += f", {done.later:,} to be tried again"
+    if done.unknown:
+        said += f", {done.unknown:,} may have gone or not: see `loyalty messages unknown list`"
+    return said
 
 
 def drained(done: "Drained") -> str:

@@ -51,6 +51,12 @@ def _import(given: Namespace) -> int:
     return imports.load(given)
 
 
+def _consents(given: Namespace) -> int:
+    from loyalty.commands import consents
+
+    return consents.show(given) if given.action == "show" else consents.change(given)
+
+
 def _close(given: Namespace) -> int:
     from flows import runs
     from loyalty.commands.terminal import remarks_on_success, say, say_json
@@ -303,8 +309,10 @@ def _held(given: Namespace) -> int:
 
 
 def _messages(given: Namespace) -> int:
-    from loyalty.commands import messages
+    from loyalty.commands import messages, unknown_messages
 
+    if given.action == "unknown":
+        return {"list": unknown_messages.show, "resolve": unknown_messages.resolve}[given.what](given)
     return {"kinds": messages.show_kinds, "preview": messages.show, "check": messages.check}[given.action](given)
 
 
@@ -331,10 +339,12 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "migrate": _migrate,
     "rules": _rules,
     "import": _import,
+    "consents": _consents,
     "close": _close,
     "backfill": _backfill,
     "expire": _expire,
     "notify": _notify,
+    "messages": _messages,
     "reviews": _reviews,
     "approvals": _approvals,
     "segments": _segments,
@@ -355,7 +365,6 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "keys": _keys,
     "inbox": _inbox,
     "held": _held,
-    "messages": _messages,
     "demo": _demo,
     "stop": _stop,
     "doctor": _doctor,

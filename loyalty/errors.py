@@ -13,6 +13,7 @@ never holds an e-mail address, a phone number, a name or a password. The foreign
     ├── Held            it breaks a limit, and is kept until a person has seen it
     ├── BadInput            the data, the file or the rule given is wrong: mend it
     ├── Unavailable         a server can't be reached or started: try again
+    ├── Unverified          nothing proves that the platform sent it: nothing is done
     ├── WorkLost            work done so far is gone: start the same thing again
     └── WrongUse            the arguments make no sense; the command exits 2
     ConfigurationError      outside that root: nobody who handles a failed month may swallow a wrong setting
@@ -86,6 +87,10 @@ class BadInput(LoyaltyError):
 
 class Unavailable(LoyaltyError):
     """A server could not be reached or started; the same call may work in a moment."""
+
+
+class Unverified(LoyaltyError):
+    """Nothing proves that the platform sent it. It has no words, so that none help whoever tries."""
 
 
 class WorkLost(LoyaltyError):

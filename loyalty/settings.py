@@ -56,6 +56,16 @@ def _port(given: object) -> int:
     return int(str(given))
 
 
+def _web_address(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("https://", "http://")):  # the address is the secret: none of it is told
+        raise ValueError("must begin with https://")
+    return url
+
+
+_WEB = r"^https?://[^\s]+$"
+_MAILBOX = r"^[^\s@<>,;\"]+@[^\s@<>,;\"]+$"
+
+
 class Settings(BaseSettings):
     """One reading of the environment. Each field is LOYALTY_ and its name in capitals."""
 
@@ -139,6 +149,69 @@ class Settings(BaseSettings):
     )
     brand_sender: Annotated[str | None, AfterValidator(lambda address: address and _sender(address))] = Field(
         default=None, description="address that e-mails come from; its domain is in their Message-ID"
+    )
+
+    email_channel: Literal["file", "smtp", "sendgrid"] = Field(
+        default="file", description="how e-mails leave: file, smtp or sendgrid"
+    )
+    sms_channel: Literal["file", "twilio"] = Field(default="file", description="how SMS leave: file or twilio")
+    staff_channel: Literal["file", "email", "slack"] = Field(
+        default="file", description="how staff are told: file, email (by the channel of e-mails) or slack"
+    )
+    email_per_second: float | None = Field(
+        default=None, gt=0, description="e-mails a second, by all deliveries together; without it, any number"
+    )
+    sms_per_second: float | None = Field(
+        default=None, gt=0, description="SMS a second, by all deliveries together; without it, any number"
+    )
+    send_at_once: int = Field(
+        default=8, ge=1, le=64, description="messages that one delivery has on their way at the same time, per channel"
+    )
+    send_timeout: float = Field(
+        default=30, gt=0, le=60, description="seconds for which a provider may say nothing before its reply is lost"
+    )
+    sendgrid_api_key: SecretStr | None = Field(default=None, description="SendGrid: API key that may send mail")
+    sendgrid_url: str = Field(
+        default="https://api.sendgrid.com", pattern=_WEB, description="SendGrid: address of its API, or of the EU's"
+    )
+    sendgrid_webhook_key: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9+/]+=*$", description="SendGrid: public key of its signed event webhook"
+    )
+    sendgrid_webhook_seconds: int = Field(
+        default=300, ge=1, le=7 * 86_400, description="SendGrid: seconds after which a signed event is too old to take"
+    )
+    smtp_host: str | None = Field(default=None, description="SMTP: the mail server")
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="SMTP: its port")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="SMTP: starttls, tls from the first byte on (port 465), or none"
+    )
+    smtp_user: str | None = Field(default=None, description="SMTP: user, where the server wants a login")
+    smtp_password: SecretStr | None = Field(default=None, description="SMTP: that user's password")
+    twilio_account_sid: str | None = Field(
+        default=None, pattern=r"^AC[0-9a-fA-F]{32}$", description="Twilio: SID of the account (AC…)"
+    )
+    twilio_auth_token: SecretStr | None = Field(default=None, description="Twilio: the account's primary auth token")
+    twilio_shared_key: SecretStr | None = Field(
+        default=None, description="Twilio: secret of the shared key that signs its callbacks, where one is chosen"
+    )
+    twilio_dead_numbers: str = Field(
+        default="21211 21614 30005 30006",
+        pattern=r"^[0-9]{5}( [0-9]{5})*$",
+        description="Twilio: error codes after which a number gets no more SMS",
+    )
+    twilio_from: str | None = Field(
+        default=None,
+        pattern=r"^(\+[1-9][0-9]{2,14}|MG[0-9a-fA-F]{32}|[A-Za-z0-9 ]{1,11})$",
+        description="Twilio: number (+1…), messaging service (MG…) or sender id that SMS come from",
+    )
+    twilio_url: str = Field(default="https://api.twilio.com", pattern=_WEB, description="Twilio: address of its API")
+    slack_webhook_url: Annotated[SecretStr | None, AfterValidator(lambda url: url and _web_address(url))] = Field(
+        default=None, description="Slack: address of an incoming webhook of the staff's channel"
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=_WEB,
+        description="address at which the HTTP API is reached from outside, for callbacks and links",
     )
 
     @cached_property

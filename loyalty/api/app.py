@@ -23,6 +23,7 @@ from loyalty.api import (
     redemptions,
     refunds,
     triggers,
+    unsubscribe,
     vouchers,
     webhooks,
 )
@@ -68,7 +69,7 @@ def _make() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    parts = (identity, members, purchases, refunds, redemptions, vouchers, triggers, adjustments, webhooks)
+    parts = (identity, members, purchases, refunds, redemptions, vouchers, triggers, adjustments, webhooks, unsubscribe)
     for part in (*parts, problems, health, metrics):
         made.include_router(part.router)
     for kind in (problems.Problem, RequestValidationError, HTTPException, BadInput, Refused, Unavailable):

@@ -16,6 +16,7 @@ from loyalty.api import callers, logs, metrics
 from loyalty.api.problems import Problem, problem_of
 from loyalty.api.repeats import BODY
 from loyalty.db.api_keys import Key
+from loyalty.messages.unsubscribe import PATH
 
 LARGEST_BODY = 64 * 1024
 LARGEST_EVENT = 1024 * 1024
@@ -26,6 +27,8 @@ _LARGEST_HEAD = 16 * 1024
 _CLIENT_GONE = 499
 _JSON = b"application/json"
 _API, _WEBHOOKS = "/v1/", "/v1/webhooks/"
+_NOT_OURS = (_WEBHOOKS, PATH)
+"""Where others say what they send: platforms, and mail programs that end messages by a form."""
 
 
 class Front:
@@ -125,7 +128,7 @@ async def _admit(scope: Scope) -> None:
 
 def _check_type(scope: Scope, body: bytes) -> None:
     """See that a body says it is JSON. Raises the problem `unsupported-media-type`."""
-    if not body or scope["path"].startswith(_WEBHOOKS):
+    if not body or scope["path"].startswith(_NOT_OURS):
         return
     given = (_header(scope["headers"], b"content-type") or b"").partition(b";")[0].strip().lower()
     if given != _JSON:

@@ -53,6 +53,11 @@ class MemberFields(Body):
     card: Trait | None = Field(None, description=f"A payment card. {KEPT_HASHED}", examples=["4111 1111 1111 1111"])
     address: Trait | None = Field(None, description=f"A postal address. {KEPT_HASHED}", examples=["1 Main St, 12345"])
     device: Trait | None = Field(None, description=f"The id of a device. {KEPT_HASHED}", examples=["6f1c-99"])
+    email_offers: bool | None = Field(None, description="Whether offers may be sent by e-mail; null says nothing.")
+    sms_offers: bool | None = Field(None, description="Whether offers may be sent by SMS; null says nothing.")
+    consent_wording: Annotated[Line, StringConstraints(max_length=2000)] | None = Field(
+        None, description="What the customer agreed to, word for word. It is kept with each consent that changes."
+    )
 
 
 class MemberSummary(Told):

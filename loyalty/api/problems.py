@@ -53,6 +53,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             401, "No good key", "Send `Authorization: Bearer KEY` with a key that is neither revoked nor expired."
         ),
         "forbidden": Kind(403, "Scope is missing", "The key is good, but has no scope for this."),
+        "unverified": Kind(403, "Not verified", "The signature of the platform is missing, or does not fit."),
         "not-found": Kind(404, "Not found", "Nothing is at this address, or nothing has this id."),
         "method-not-allowed": Kind(405, "Method not allowed", "The header Allow names the methods of this address."),
         "refused": Kind(409, "Refused", "The programme's state forbids it; the detail says why."),

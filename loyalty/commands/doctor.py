@@ -159,7 +159,10 @@ def _programme(connection: Connection, zone: Any) -> Iterator[Finding]:
         yield Finding("inbox", "problem", told, "`loyalty inbox list` says why; `replay` or `drop` them")
     else:
         yield Finding("inbox", "ok", "no dead letters")
-    if work.failed_messages:
+    if work.unknown_messages:
+        told = f"of {work.unknown_messages:,} messages nobody knows whether they went out"
+        yield Finding("outbox", "problem", told, "`loyalty messages unknown list` names them; `resolve` ends the doubt")
+    elif work.failed_messages:
         yield Finding("outbox", "note", f"{work.failed_messages:,} messages to members failed for good")
     else:
         yield Finding("outbox", "ok", "no message failed")

@@ -11,18 +11,18 @@ from loyalty.commands.terminal import remark, say, say_json
 from loyalty.db.imports import ImportResult, Progress, import_members, import_rates, import_transactions
 from loyalty.db.programme import check_ready
 
-_IMPORTS = {"members": import_members, "transactions": import_transactions, "rates": import_rates}
-
 
 def load(given: Namespace) -> int:
     """Import a file; bad rows are told and left out. 1 if there were rows and none could be taken."""
     check_ready()
     path = Path(given.file)
     with progress_of(path.name) as progress:
-        if given.correct:
-            result = import_transactions(path, correct=True, progress=progress)
+        if given.kind == "members":
+            result = import_members(path, consent_wording=given.consent_wording, progress=progress)
+        elif given.kind == "rates":
+            result = import_rates(path, progress=progress)
         else:
-            result = _IMPORTS[given.kind](path, progress=progress)
+            result = import_transactions(path, correct=given.correct, progress=progress)
     if given.json:
         say_json(result)
     else:

@@ -12,9 +12,10 @@ from loyalty.rules.periods import parse_period
 from loyalty.rules.segments import SEGMENTS
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?([Zz]|[+-]\d{2}:?\d{2})?)?")
-_LONGEST_NAME, _LONGEST_NOTE, _LONGEST_LABEL = 80, 500, 200
+_LONGEST_NAME, _LONGEST_NOTE, _LONGEST_LABEL, _LONGEST_WORDING = 80, 500, 200, 2000
 TRIGGERS = ("registration", "profile", "referral", "share", "check_in", "birthday", "anniversary", "visits")
 STATES = ("open", "approved", "rejected", "lapsed", "all")
+RESOLUTIONS = ("sent", "unsent", "dropped")
 EVENT_STATES = ("waiting", "dead", "dropped")
 
 
@@ -43,6 +44,8 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         raise WrongUse("--correct is for transactions: members and rates are changed by importing them again")
     if given.command == "members" and given.action == "find":
         _check_identifiers(given)
+    if given.command == "import" and given.consent_wording and given.kind != "members":
+        raise WrongUse("--consent-wording is for members: nobody else agrees to anything")
     if given.command == "close" and given.rules and not given.simulate:
         raise WrongUse("--rules are candidate rules: they can only be simulated, with --simulate")
     if given.command == "backfill" and given.recompute and (given.notify or given.reviews == "approve"):
@@ -88,7 +91,6 @@ def _parser() -> Parser:
     _add_members(commands)
     _add_triggers(commands)
     _add_identity(commands)
-    _add_messages(commands)
     _add_segments(commands)
     _add_campaigns(commands)
     _add_api(commands)
@@ -124,6 +126,9 @@ def _add_programme(commands: Any) -> None:
     load.add_argument(
         "--correct", action="store_true", help="transactions recorded with other content are corrected, not rejected"
     )
+    load.add_argument(
+        "--consent-wording", type=_wording, metavar="TEXT", help="what members agreed to, kept with each consent"
+    )
 
 
 def _add_month(commands: Any) -> None:
@@ -148,6 +153,7 @@ def _add_month(commands: Any) -> None:
     expire = _command(commands, "expire", "record points, vouchers and reviews whose time is over")
     expire.add_argument("--as-of", type=_instant, metavar="INSTANT", help="up to then instead of now")
     _command(commands, "notify", "deliver the messages that wait")
+    _add_messages(commands)
     reviews = _command(commands, "reviews", "list or decide the upgrades that wait for a manager", json=True)
     reviews.add_argument("action", choices=("list", "approve", "reject"), metavar="list|approve|reject")
     reviews.add_argument("ids", nargs="*", type=_number, metavar="ID")
@@ -174,6 +180,20 @@ def _add_members(commands: Any) -> None:
     member.add_argument("customer_id", metavar="CUSTOMER_ID")
     member.add_argument("--as-of", type=_instant, metavar="INSTANT", help="as it was, or will be, then")
     member.add_argument("--why", action="store_true", help="trace every point to its cause")
+    consents = _command(commands, "consents", "show, give or withdraw a member's consents; lift a suppression")
+    actions = consents.add_subparsers(metavar="ACTION", dest="action", required=True)
+    show = _command(actions, "show", "list what a member agreed to, and what keeps messages from an address", json=True)
+    give = _command(actions, "give", "note that a member agreed")
+    withdraw = _command(actions, "withdraw", "note that a member agrees no more")
+    lift = _command(actions, "lift", "send to a member's present address again, whatever a provider said")
+    for each in (show, give, withdraw, lift):
+        each.add_argument("customer_id", metavar="CUSTOMER_ID")
+    for each in (give, withdraw, lift):
+        each.add_argument("channel", choices=("email", "sms"), metavar="email|sms")
+        each.add_argument("--by", type=_name, metavar="NAME", required=True, help="who notes it")
+    for each in (give, withdraw):
+        each.add_argument("--offers", action="store_true", help="offers only, not the channel itself")
+        each.add_argument("--wording", type=_wording, metavar="TEXT", help="what the member was told, or said")
     export = _command(commands, "export", "write statements or entries as CSV")
     tables = export.add_subparsers(metavar="TABLE", dest="table", required=True)
     statements = _command(tables, "statements", "write the statements of a closed month")
@@ -289,7 +309,7 @@ def _add_api(commands: Any) -> None:
 
 
 def _add_messages(commands: Any) -> None:
-    messages = _command(commands, "messages", "show what messages say, with sample data")
+    messages = _command(commands, "messages", "show what messages say; see to those that may have gone or not")
     actions = messages.add_subparsers(metavar="ACTION", dest="action", required=True)
     _command(actions, "kinds", "list the kinds of messages", json=True)
     shown = _command(actions, "preview", "open one message with sample data, as a member gets it")
@@ -299,6 +319,20 @@ def _add_messages(commands: Any) -> None:
     shown.add_argument("--dark", action="store_true", help="as dark mode shows it")
     shown.add_argument("--out", metavar="FILE", help="write it there and open nothing; FILE.txt gets the plain text")
     _command(actions, "check", "find the mistakes of all templates, your own too")
+    unknown = _command(actions, "unknown", "list or resolve messages of which nobody knows whether they went out")
+    what = unknown.add_subparsers(metavar="WHAT", dest="what", required=True)
+    _command(what, "list", "list them, the oldest first", json=True)
+    resolve = _command(what, "resolve", "say what became of messages")
+    resolve.add_argument("messages", nargs="+", type=_message, metavar="MESSAGE", help="as listed: 12, or S3 to staff")
+    resolve.add_argument(
+        "--as",
+        dest="outcome",
+        choices=RESOLUTIONS,
+        required=True,
+        metavar="sent|unsent|dropped",
+        help="sent; unsent, to be sent again; or dropped, never to be",
+    )
+    resolve.add_argument("--by", type=_name, metavar="NAME", required=True, help="who says so")
 
 
 def _add_segments(commands: Any) -> None:
@@ -392,10 +426,21 @@ def _note(text: str) -> str:
     return text.strip()
 
 
+def _wording(text: str) -> str:
+    if not text.strip() or len(text) > _LONGEST_WORDING or not text.replace("\n", " ").isprintable():
+        raise WrongUse(f"a wording is a text of 1 to {_LONGEST_WORDING} characters")
+    return text.strip()
+
+
 def _number(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,18}", text):
         raise WrongUse(f"a number such as 12 is wanted, not {_shown(text)}")
     return int(text)
+
+
+def _message(text: str) -> tuple[bool, int]:
+    """A message as lists show it: whether it is to staff, and its number."""
+    return text[:1] in {"S", "s"}, _number(text[1:] if text[:1] in {"S", "s"} else text)
 
 
 def _member(text: str) -> int:

@@ -1,15 +1,22 @@
-"""Word to staff about a run that went wrong, at once and without the database, which may be what went wrong."""
+"""Word to staff about a run that went wrong, at once and without the database, which may be what went wrong.
+
+It is always left as a file, which says that staff were told already, and goes out by LOYALTY_STAFF_CHANNEL as well.
+"""
 
 import hashlib
 import re
+from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr
 
 from loyalty import clock
+from loyalty.errors import ConfigurationError, Unavailable
 from loyalty.messages.brand import brand
+from loyalty.messages.channels.channel import Accepted, Letter
+from loyalty.messages.channels.chosen import chosen_channels
 from loyalty.messages.files import file_channel
-from loyalty.messages.mail import mailbox
+from loyalty.messages.mail import Email, mailbox
 from loyalty.messages.staff_look import fill
 from loyalty.settings import settings
 
@@ -17,18 +24,60 @@ LONGEST_LINE = 998  # of RFC 5322: no line is folded
 
 
 def alert(subject: str, text: str) -> None:
-    """Leave a message where the file channel leaves all of them, to LOYALTY_OPS_EMAIL or LOYALTY_STAFF_EMAIL, if known.
+    """Leave a message where the file channel leaves all of them, and send it by the staff's channel if that is another.
 
-    The same one again on the same day is the same file. Raises Unavailable if the disk won't.
+    It is to LOYALTY_OPS_EMAIL or, without it, LOYALTY_STAFF_EMAIL.
+
+    The same one again on the same day is the same file, and is not sent again. Raises Unavailable if the disk won't, or
+    if the provider did not take it or did not say; ConfigurationError if a setting of the channel is wrong.
     """
     now = clock.now()
+    email = _email(subject, text, now)
+    words = "-".join(re.findall(r"[\w.]+", subject))[:80]
+    mark = hashlib.sha256(f"{subject}\n{text}".encode()).hexdigest()[:8]
+    name = f"{now:%Y-%m-%d}/staff-{words}-{mark}.eml"
+    if file_channel().has(name):
+        return
+    file_channel().write(name, email.as_bytes())
+    if settings().staff_channel != "file":
+        _send(email, text, now)
+
+
+def _send(email: EmailMessage, text: str, now: datetime) -> None:
+    with chosen_channels() as channels:
+        channel = channels.staff
+        if channel is None:  # e-mails are files as well
+            return
+        to = _ops() or ""
+        if channel.provider != "slack" and not to:
+            raise ConfigurationError("LOYALTY_STAFF_EMAIL", "is missing: staff are told by e-mail")
+        letter = Letter(
+            message_no=0,
+            kind="staff",
+            to=to,
+            content=Email(email["Subject"], html="", text=f"{text.strip()}\n"),
+            programme="Loyalty Flows",
+            language="en",
+            sent_at=now,
+            sender=settings().brand_sender,
+            raw=email.as_bytes(),
+            to_staff=True,
+        )
+        sent = channel.send(letter)
+        if not isinstance(sent, Accepted):
+            raise Unavailable(f"staff may not have been told: {sent.reason}")
+
+
+def _email(subject: str, text: str, now: datetime) -> EmailMessage:
     email = EmailMessage(policy=SMTP.clone(max_line_length=LONGEST_LINE))
     email["From"] = formataddr(("Loyalty Flows", brand().sender))
-    email["To"] = mailbox(settings().ops_email or settings().staff_email or "") or "staff:;"
+    email["To"] = _ops() or "staff:;"
     email["Subject"] = " ".join(subject.split())
     email["Date"] = format_datetime(now)
     email["Auto-Submitted"] = "auto-generated"
     fill(email, email["Subject"], text, "Loyalty Flows")
-    words = "-".join(re.findall(r"[\w.]+", subject))[:80]
-    mark = hashlib.sha256(f"{subject}\n{text}".encode()).hexdigest()[:8]
-    file_channel().write(f"{now:%Y-%m-%d}/staff-{words}-{mark}.eml", email.as_bytes())
+    return email
+
+
+def _ops() -> str | None:
+    return mailbox(settings().ops_email or settings().staff_email or "")

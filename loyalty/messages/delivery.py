@@ -1,12 +1,14 @@
 """The outbox delivered: each queued message sent, withheld with the reason, or told to wait (semantics 12).
 
-A batch is one transaction: rows claimed under lock, files written, the outcome recorded. Whoever is killed in between
-leaves rows queued and files that the next delivery writes again under the same names.
+A batch of the file channel is one transaction: rows claimed under lock, files written, the outcome recorded. Whoever is
+killed in between leaves rows queued and files that the next delivery writes again under the same names. What goes
+through a provider can't be done over, and takes the way of `lane.py`.
 """
 
-import re
+import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,32 +17,43 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from loyalty.db import deliveries
 from loyalty.db.engine import transaction
 from loyalty.db.statements import run
 from loyalty.errors import BadInput, Refused, WrongUse
+from loyalty.messages import permission, unsubscribe
+from loyalty.messages.channels.channel import Channel, Letter, telephone
+from loyalty.messages.channels.chosen import Chosen, chosen_channels
+from loyalty.messages.courier import Ready
 from loyalty.messages.facts import Facts, Notice, Voucher, VoucherFacts, read_facts
 from loyalty.messages.files import FileChannel, file_channel, file_name
-from loyalty.messages.mail import mailbox, message
-from loyalty.messages.quiet_hours import SendingHours, zone_of
+from loyalty.messages.lane import Lane, Taken
+from loyalty.messages.mail import mailbox
+from loyalty.messages.permission import Policy, Verdict
 from loyalty.messages.rendering import render_email, render_sms
 from loyalty.messages.staff import deliver_to_staff
+from loyalty.messages.unsubscribe import Unsubscribing
 from loyalty.messages.voice import voice
 from loyalty.rules.programme import Programme
 from loyalty.rules.toml import parse
+from loyalty.settings import settings
 
 BATCH = 500
-_NUMBER = re.compile(r"\+?[0-9]{5,20}")
-_NUMBER_FILLERS = re.compile(r"[\s().\-/]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """How many messages a delivery sent, withheld, put off to the morning, or could not put into words."""
+    """How many messages a delivery sent, withheld, put off to the morning, or that failed for good.
+
+    `later` are to be tried again, as a provider did not take them; of `unknown` nobody knows whether they went out.
+    """
 
     sent: int = 0
     withheld: int = 0
     delayed: int = 0
     failed: int = 0
+    later: int = 0
+    unknown: int = 0
 
     def __add__(self, other: "Delivered") -> "Delivered":
         return Delivered(
@@ -48,6 +61,8 @@ class Delivered:
             self.withheld + other.withheld,
             self.delayed + other.delayed,
             self.failed + other.failed,
+            self.later + other.later,
+            self.unknown + other.unknown,
         )
 
 
@@ -59,7 +74,9 @@ class Sender:
     programme: str
     languages: tuple[str, ...]
     zone: ZoneInfo
-    sms_hours: SendingHours
+    policy: Policy
+    unsubscribing: Unsubscribing | None
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +85,10 @@ class Claimed:
 
     message_no: int
     kind: str
+    member_no: int
     channel: Literal["email", "sms"]
     facts: dict[str, Any]
+    tries: int
     queued_on: str
     address: str | None
     first_name: str
@@ -80,12 +99,26 @@ class Claimed:
     voucher_amount: int
     voucher_currency: str
     voucher_expires_at: datetime
-    withheld: str | None
+    purpose: Literal["service", "marketing"]
+    erased: bool
+    consents: bool
+    consents_to_offers: bool | None
+    suppressed: str | None
+    stale: bool
 
     @property
     def file_name(self) -> str:
         """Where the file channel puts it, the same at every try."""
         return file_name(self.queued_on, self.message_no, self.kind, self.channel)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to claim: messages of these channels after a number, so many at most."""
+
+    channels: Sequence[str]
+    after: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,28 +132,109 @@ class Outcome:
 
 
 def deliver(as_of: datetime, *, limit_per_batch: int = BATCH) -> Delivered:
-    """Deliver every queued message that is due at `as_of`, an aware instant, to the file channel: managers' first.
+    """Deliver every queued message that is due at `as_of`, an aware instant, by the channels of the settings.
 
     Any number of deliveries may run at once: each message is sent by one of them. Raises Unavailable when the
     database or the disk fails; what was delivered until then stays so, and the next delivery does the rest.
-    Raises Refused before the first rules are installed, WrongUse for an empty batch.
+    Raises Refused before the first rules are installed, WrongUse for an empty batch, ConfigurationError when a channel
+    lacks a setting or its provider refuses one; the other channels' messages are delivered nevertheless.
     """
     if limit_per_batch < 1:
         raise WrongUse(f"a batch has at least one message, not {limit_per_batch}")
-    channel, total, after = file_channel(), Delivered(), 0
     with transaction() as connection:
         sender, rules = _sender(connection, as_of)
-    sent, withheld = deliver_to_staff(channel, rules, sender.zone, as_of)
-    total += Delivered(sent=sent, withheld=withheld)
-    while True:
-        with transaction() as connection:
-            batch = _claim(connection, sender, after, limit_per_batch, as_of)
-            outcomes = [_send(channel, sender, claimed, as_of) for claimed in batch]
-            _finish(connection, outcomes, as_of)
-        total += _counted(outcomes)
-        if len(batch) < limit_per_batch:
-            return total
-        after = batch[-1].message_no
+        lapsed = Delivered(unknown=deliveries.mark_unknown(connection))
+    with chosen_channels() as channels:
+        stopped, lanes = threading.Event(), list[Lane]()
+        ways = [_by_files(sender, files, as_of, limit_per_batch, stopped) for files in _filed(channels)]
+        for name, channel, per_second in _provided(channels):
+            lanes.append(
+                Lane(channel, at_once=settings().send_at_once, per_second=per_second or channel.pace, as_of=as_of)
+            )
+            ways.append(_by_provider(sender, lanes[-1], name, as_of, limit_per_batch))
+        ways.insert(0, lambda: _in_states(deliver_to_staff(channels.staff, rules, sender.zone, as_of)))
+        return lapsed + _together(ways, [stopped.set, *(lane.stop for lane in lanes)])
+
+
+Way = Callable[[], Delivered]
+
+
+def _in_states(states: Counter[str]) -> Delivered:
+    """What went through a provider; what is queued again was not taken."""
+    return Delivered(
+        sent=states["sent"],
+        withheld=states["withheld"],
+        failed=states["failed"],
+        later=states["queued"],
+        unknown=states["unknown"],
+    )
+
+
+def _filed(channels: Chosen) -> list[list[str]]:
+    """The channels of the outbox that go into files, if there are any: they share their batches."""
+    files = [name for name, channel in (("email", channels.email), ("sms", channels.sms)) if channel is None]
+    return [files] if files else []
+
+
+def _provided(channels: Chosen) -> list[tuple[str, Channel, float | None]]:
+    """Those that go through a provider: name, channel, and how many a second."""
+    pace = settings()
+    every = (("email", channels.email, pace.email_per_second), ("sms", channels.sms, pace.sms_per_second))
+    return [(name, channel, per_second) for name, channel, per_second in every if channel is not None]
+
+
+def _together(ways: Sequence[Way], stops: Sequence[Callable[[], None]]) -> Delivered:
+    """Go all ways at the same time, each to its end; then raise what the first of them failed with."""
+    with ThreadPoolExecutor(len(ways), "loyalty-delivery") as threads:
+        going = [threads.submit(way) for way in ways]
+        try:
+            wait(going)
+        except BaseException:  # told to end: what is under way is recorded still
+            for stop in stops:
+                stop()
+            raise
+        return sum((each.result() for each in going), Delivered())
+
+
+def _by_files(sender: Sender, channels: Sequence[str], as_of: datetime, batch: int, stopped: threading.Event) -> Way:
+    channel = file_channel()
+
+    def way() -> Delivered:
+        total, after = Delivered(), 0
+        while not stopped.is_set():
+            with transaction() as connection:
+                claimed = _claim(connection, sender, Wanted(channels, after, batch), as_of)
+                judged = permission.verdicts(connection, claimed, sender.policy, as_of)
+                outcomes = [_file(channel, sender, each, judged[each.message_no], as_of) for each in claimed]
+                _finish(connection, outcomes, as_of)
+            total += _counted(outcomes)
+            if len(claimed) < batch:
+                return total
+            after = claimed[-1].message_no
+        return total
+
+    return way
+
+
+def _by_provider(sender: Sender, lane: Lane, channel: str, as_of: datetime, batch: int) -> Way:
+    withheld = Delivered()
+
+    def claim(connection: Connection, after: int, most: int) -> Taken:
+        nonlocal withheld
+        claimed = _claim(connection, sender, Wanted([channel], after, most), as_of)
+        judged = permission.verdicts(connection, claimed, sender.policy, lane.now())  # evening may come meanwhile
+        decided = [(each, *_decided(sender, each, judged[each.message_no], as_of)) for each in claimed]
+        here = [outcome for _, outcome, letter in decided if letter is None]
+        _finish(connection, here, as_of)
+        withheld += _counted(here)
+        ready = [Ready(letter, each.tries) for each, _, letter in decided if letter is not None]
+        return Taken(len(claimed), claimed[-1].message_no if claimed else after, ready)
+
+    def way() -> Delivered:
+        carried = _in_states(lane.run(claim, batch))
+        return withheld + carried
+
+    return way
 
 
 def _sender(connection: Connection, as_of: datetime) -> tuple[Sender, Programme]:
@@ -128,12 +242,21 @@ def _sender(connection: Connection, as_of: datetime) -> tuple[Sender, Programme]
     if found is None:
         raise Refused("no rules are installed: run `loyalty migrate`")
     rules = parse(found.document, f"version {found.version}")
-    hours = SendingHours(rules.sms_from, rules.sms_until)
-    return Sender(found.version, rules.name, rules.languages, ZoneInfo(found.time_zone), hours), rules
+    zone = ZoneInfo(found.time_zone)
+    kept, links = permission.policy(rules, zone), unsubscribe.unsubscribing(connection, as_of)
+    return Sender(found.version, rules.name, rules.languages, zone, kept, links, settings().brand_sender), rules
 
 
-def _claim(connection: Connection, sender: Sender, after: int, batch: int, as_of: datetime) -> list[Claimed]:
-    rows = run(connection, "outbox/claim_messages", after=after, batch=batch, as_of=as_of, version=sender.version)
+def _claim(connection: Connection, sender: Sender, wanted: Wanted, as_of: datetime) -> list[Claimed]:
+    rows = run(
+        connection,
+        "outbox/claim_messages",
+        channels=list(wanted.channels),
+        after=wanted.after,
+        batch=wanted.most,
+        as_of=as_of,
+        version=sender.version,
+    )
     return [Claimed(**row) for row in rows.mappings()]
 
 
@@ -161,21 +284,21 @@ def _finish(connection: Connection, outcomes: Sequence[Outcome], as_of: datetime
     )
 
 
-def _send(channel: FileChannel, sender: Sender, claimed: Claimed, as_of: datetime) -> Outcome:
+def _file(channel: FileChannel, sender: Sender, claimed: Claimed, judged: Verdict, as_of: datetime) -> Outcome:
     """Write one message's file, unless it must not go (now); then a file that a crashed try left goes away."""
-    outcome, content = _decided(sender, claimed, as_of)
-    if content is None:
+    outcome, letter = _decided(sender, claimed, judged, as_of)
+    if letter is None:
         channel.remove(claimed.file_name)
     else:
-        channel.write(claimed.file_name, content)
+        channel.write(claimed.file_name, letter.as_file())
     return outcome
 
 
-def _decided(sender: Sender, claimed: Claimed, as_of: datetime) -> tuple[Outcome, bytes | None]:
-    """What is to become of a message, and its content if it is to be sent."""
+def _decided(sender: Sender, claimed: Claimed, judged: Verdict, as_of: datetime) -> tuple[Outcome, Letter | None]:
+    """What is to become of a message, and the letter if it is to be sent now."""
     number = claimed.message_no
-    if claimed.withheld:
-        return Outcome(number, "withheld", claimed.withheld), None
+    if judged.withheld:
+        return Outcome(number, "withheld", judged.withheld), None
     address = _address(claimed)
     if address is None:
         return Outcome(number, "withheld", "wrong address"), None
@@ -183,34 +306,36 @@ def _decided(sender: Sender, claimed: Claimed, as_of: datetime) -> tuple[Outcome
         facts = read_facts(claimed.kind, claimed.facts)
         if facts.over_at is not None and facts.over_at <= as_of:
             return Outcome(number, "withheld", "stale"), None
-        if wait := _wait(sender, claimed, as_of):
-            return Outcome(number, "queued", not_before=wait), None
-        return Outcome(number, "sent"), _content(sender, claimed, facts, address, as_of)
+        if judged.not_before:
+            return Outcome(number, "queued", not_before=judged.not_before), None
+        return Outcome(number, "sent"), _letter(sender, claimed, facts, address, as_of)
     except BadInput as error:
         return Outcome(number, "failed", str(error)), None
 
 
-def _wait(sender: Sender, claimed: Claimed, as_of: datetime) -> datetime | None:
-    """The instant to wait for, if the member should not be reached at this hour. An e-mail waits to be read anyway."""
-    if claimed.channel == "email":
-        return None
-    return sender.sms_hours.wait(as_of, zone_of(claimed.time_zone, sender.zone))
-
-
-def _content(sender: Sender, claimed: Claimed, facts: Facts, address: str, as_of: datetime) -> bytes:
-    """The message as the file channel keeps it. Raises BadInput when the facts lack what the template tells."""
-    notice = Notice(claimed.kind, facts, claimed.first_name, _voucher(claimed, facts), claimed.multiplier)
+def _letter(sender: Sender, claimed: Claimed, facts: Facts, address: str, as_of: datetime) -> Letter:
+    """The message in the member's words. Raises BadInput when the facts lack what the template tells."""
+    link = _unsubscribe_link(sender, claimed)
+    notice = Notice(claimed.kind, facts, claimed.first_name, _voucher(claimed, facts), claimed.multiplier, link)
     speaker = voice(claimed.language, sender.languages, sender.programme, sender.zone)
-    if claimed.channel == "sms":
-        return f"To: {address}\n\n{render_sms(notice, speaker)}\n".encode()
-    return message(
-        render_email(notice, speaker),
+    return Letter(
+        message_no=claimed.message_no,
+        kind=claimed.kind,
         to=address,
+        content=render_sms(notice, speaker) if claimed.channel == "sms" else render_email(notice, speaker),
         programme=speaker.programme,
         language=speaker.language,
-        message_no=claimed.message_no,
         sent_at=as_of,
+        sender=sender.address,
+        headers=unsubscribe.headers(link),
     )
+
+
+def _unsubscribe_link(sender: Sender, claimed: Claimed) -> str | None:
+    """The link by which the member ends e-mails like this one; None where nobody could follow it."""
+    if claimed.channel == "sms" or sender.unsubscribing is None:
+        return None
+    return sender.unsubscribing.link(unsubscribe.Asked(claimed.member_no, claimed.message_no, claimed.purpose))
 
 
 def _voucher(claimed: Claimed, facts: Facts) -> Voucher | None:
@@ -226,5 +351,4 @@ def _address(claimed: Claimed) -> str | None:
     """The address fit for the channel: a mailbox, or a telephone number in digits."""
     if claimed.channel == "email":
         return mailbox(claimed.address or "")
-    number = _NUMBER_FILLERS.sub("", claimed.address or "")
-    return number if _NUMBER.fullmatch(number) else None
+    return telephone(claimed.address or "")

@@ -33,6 +33,10 @@ class FileChannel:
         except OSError as error:
             raise Unavailable(f"messages can't be written to {self.folder}: {error.strerror}") from error
 
+    def has(self, name: str) -> bool:
+        """Whether the file `name` is there."""
+        return (self.folder / name).is_file()
+
     def remove(self, name: str) -> None:
         """Take back what a try that never came to its end may have left. Raises Unavailable if the disk won't."""
         try:

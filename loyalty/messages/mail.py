@@ -51,22 +51,23 @@ def message(
     language: str,
     message_no: int,
     sent_at: datetime,
+    sender: str | None = None,
     headers: Mapping[str, str] = _NONE,
 ) -> bytes:
-    """The whole message, from the brand's sender. `to` is what `mailbox` gave.
+    """The whole message, from `sender` or the brand's. `to` is what `mailbox` gave.
 
     `message_no` makes the Message-ID, the same at every try. `language` is the member's; words that had to be in
     another one say so. `headers` are further ones, such as List-Unsubscribe: of ASCII, one line each, or ValueError.
     """
-    ours = brand()
+    sender = sender or brand().sender
     # "=_" never occurs in quoted-printable, so no line of a part can be taken for a boundary
     boundary = f"=_loyalty_{message_no}"
     head = (
-        f"From: {_sender(programme, ours.sender)}\n"
+        f"From: {_sender(programme, sender)}\n"
         f"To: {to}\n"
         f"Subject: {_encoded(email.subject)}\n"
         f"Date: {format_datetime(sent_at)}\n"
-        f"Message-ID: <{message_no}@{ours.domain}>\n"
+        f"Message-ID: <{message_no}@{sender.rpartition('@')[2]}>\n"
         f"Content-Language: {email.language or language}\n"
         "Auto-Submitted: auto-generated\n"
         "MIME-Version: 1.0\n"

@@ -266,7 +266,16 @@ def _rewards(report: Health) -> Section:
 
 def _messages(report: Health) -> Section:
     shown = {label: report["messages"].get(kind, {}) for kind, label in MESSAGES.items()}
-    return Section("Messages", (_states("Messages of this month's close", "Message", shown, MESSAGE_STATES),))
+    told = _states("Messages of this month's close", "Message", shown, MESSAGE_STATES)
+    not_sent = report.get("not_sent", {})  # reports made earlier have none
+    rows = tuple((reason, whole(count)) for reason, count in not_sent.items())
+    given_up = Table(
+        "Messages given up in this month, of whatever month and kind",
+        ("Reason", "Messages"),
+        (*rows, ("All", whole(sum(not_sent.values())))),
+        total=True,
+    )
+    return Section("Messages", (told, given_up) if rows else (told,))
 
 
 def _states(caption: str, what: str, counts: Mapping[str, Mapping[str, int]], states: tuple[str, ...]) -> Table:

@@ -108,6 +108,7 @@ class Health(TypedDict):
     vouchers: list[Vouchers]
     gifts: dict[str, dict[str, int]]
     messages: dict[str, dict[str, int]]
+    not_sent: dict[str, int]
     trend: list[Month]
 
 
@@ -150,6 +151,7 @@ def numbers(connection: Connection, period: date) -> Health:
         "vouchers": _vouchers(connection, tiers, period),
         "gifts": _counted(connection, "reports/gifts_due", period),
         "messages": _counted(connection, "reports/messages_by_kind", period),
+        "not_sent": {row.reason: row.messages for row in run(connection, "reports/messages_not_sent", period=period)},
         "trend": [*earlier.values(), summary],
     }
 

@@ -34,6 +34,7 @@ Watched = Literal["earn", "redeem", "redeem_after_change", "refund_after_redempt
 Per = Literal["member", "till", "staff", "location"]
 Span = Literal["hour", "day", "month"]
 Measure = Literal["points", "events"]
+OffersConsent = Literal["included", "separate"]
 Flag = Annotated[bool, Switch()]
 _Bonus = Annotated[int, Whole(0, 1_000_000)]
 
@@ -247,6 +248,13 @@ class Programme(BaseModel):
     """No text message is sent before this, in the member's own zone."""
     sms_until: Annotated[time, TimeOfDay()] = time(21)
     """No text message is sent from this time on."""
+    quiet_email: Flag = False
+    """Whether e-mails keep to these hours, too."""
+
+    offers_consent: Annotated[OffersConsent, Choice(get_args(OffersConsent))] = "included"
+    """Whether who agrees to a channel agrees to offers on it until taking that back, or must agree to them apart."""
+    offers_week_max: Annotated[int | None, Whole(1, 1000, word="off")] = None
+    """Most offers that a member is sent in any seven days. What is above that is not sent."""
 
     tiers: Annotated[tuple[Tier, ...], Tables("tiers", MOST_TIERS)] = DEFAULT_LADDER
     """The ladder, from the tier in which members begin upwards."""

@@ -42,6 +42,7 @@ _HEADINGS = {
     "redemption_minimum": "Redemptions, adjustments, claims",
     "registration_points": "Points for more than purchases",
     "sms_from": "Quiet hours",
+    "offers_consent": "Offers",
     "tiers": "The ladder",
     "velocity": "Limits",
 }

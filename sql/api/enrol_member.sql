@@ -1,7 +1,7 @@
 -- does:   enrols a customer who is not known: a member and its account on the first rung of the rules in force at that instant; the
 --         purchases that wait for this customer are due
 -- again:  a customer who is known, or was erased, is left as it is, and no row comes back
--- params: customer_id text, email text, phone text, first_name text, last_name text, birthday date, joined_on date, time_zone text, language text, email_consent boolean, sms_consent boolean, at timestamptz
+-- params: customer_id text, email text, phone text, first_name text, last_name text, birthday date, joined_on date, time_zone text, language text, email_consent boolean, sms_consent boolean, at timestamptz, wording text
 with enrolled as (
     insert into members (
         customer_id, email, phone, first_name, last_name, birthday, joined_on, time_zone, language,
@@ -12,7 +12,7 @@ with enrolled as (
         coalesce(:email_consent, false), coalesce(:sms_consent, false), :at
     where not loyalty.is_erased('customer_id', '', :customer_id)
     on conflict (customer_id) do nothing
-    returning member_no
+    returning member_no, email_consent, sms_consent
 ),
 
 woken as (
@@ -24,6 +24,14 @@ woken as (
         for update skip locked
     ) as due
     where i.waits_for_customer = :customer_id and i.event_no = due.event_no
+),
+
+agreed as (
+    insert into consent_events (member_no, channel, purpose, at, given, source, wording)
+    select e.member_no, s.channel, 'service', :at, true, 'api', cast(:wording as text)
+    from enrolled as e
+    cross join lateral (values ('email', e.email_consent), ('sms', e.sms_consent)) as s (channel, given)
+    where s.given
 )
 
 insert into accounts (member_no, tier_no)

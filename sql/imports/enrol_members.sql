@@ -1,6 +1,6 @@
 -- does:   enrols the customers of good rows who are not known: a member and its account on the first rung
 -- again:  a customer who is known is left as it is
--- params: enrolled_at timestamptz, tier_no smallint
+-- params: enrolled_at timestamptz, tier_no smallint, wording text
 with enrolled as (
     insert into members (
         customer_id, email, phone, first_name, last_name, birthday, joined_on, time_zone, language,
@@ -13,7 +13,15 @@ with enrolled as (
     where r.reason is null and not r.unchanged and not r.later
         and not exists (select from members as m where m.customer_id = r.customer_id)
     order by r.customer_id
-    returning member_no
+    returning member_no, email_consent, sms_consent
+),
+
+agreed as (
+    insert into consent_events (member_no, channel, purpose, at, given, source, wording)
+    select e.member_no, s.channel, 'service', :enrolled_at, true, 'import', cast(:wording as text)
+    from enrolled as e
+    cross join lateral (values ('email', e.email_consent), ('sms', e.sms_consent)) as s (channel, given)
+    where s.given
 )
 
 insert into accounts (member_no, tier_no)

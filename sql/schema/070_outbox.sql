@@ -15,7 +15,7 @@ create table loyalty.outbox (
     member_no bigint not null,
     channel text not null check (channel in ('email', 'sms')),
     facts jsonb,
-    state text not null default 'queued' check (state in ('queued', 'sent', 'withheld', 'failed')),
+    state text not null default 'queued' check (state in ('queued', 'sending', 'unknown', 'sent', 'withheld', 'failed')),
     reason text,
     queued_at timestamptz not null,
     not_before timestamptz,

@@ -1,12 +1,13 @@
--- does:   locks the next queued messages to staff, with the reason to withhold one
+-- does:   locks the next queued messages to staff that are due, with the reason to withhold one
 -- again:  changes nothing; the locks go with the transaction, and rows that somebody else has locked are passed over
--- params: most integer, codes boolean
+-- params: after bigint, most integer, codes boolean, as_of timestamptz
 select
     m.message_no,
     m.kind,
     coalesce(m.facts, case
         when i.event_no is not null then jsonb_build_object('number', i.event_no, 'kind', i.kind, 'reason', i.reason)
     end) as facts,
+    m.tries,
     to_char(m.queued_at at time zone p.time_zone, 'YYYY-MM-DD') as queued_on,
     a.approval_no,
     a.salt::text as salt,
@@ -24,7 +25,7 @@ from loyalty.staff_messages as m
 left join loyalty.approvals as a on m.approval_no = a.approval_no
 left join loyalty.inbox as i on m.event_no = i.event_no and i.state <> 'applied'
 cross join loyalty.programme as p
-where m.state = 'queued'
+where m.state = 'queued' and m.message_no > :after and (m.not_before is null or m.not_before <= :as_of)
 order by m.message_no
 limit :most
 for update of m skip locked

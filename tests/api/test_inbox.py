@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 from sqlalchemy import URL, Connection, text
 
 from loyalty import clock
-from loyalty.api import events, webhooks
+from loyalty.api import events
 from loyalty.api.app import application
+from loyalty.api.appliers import of_platform
 from loyalty.api.events import Applied, Drained, Outcome, arrive, drain
-from loyalty.api.problems import Problem
 from loyalty.cli import run
-from loyalty.db import inbox
 from loyalty.db.engine import transaction
 from loyalty.db.inbox import GIVEN_UP_AFTER, LONGEST_WAIT, Event
-from loyalty.errors import BadInput, LoyaltyError, OtherContent, Refused, Waits
+from loyalty.errors import BadInput, LoyaltyError, OtherContent, Refused, Unverified, Waits
+from loyalty.platforms.base import Incoming, Platform, Request
+from loyalty.platforms.registry import PLATFORMS
+from loyalty.settings import Settings
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 ERRORS: dict[str, Exception] = {
@@ -209,30 +211,44 @@ def test_the_command_lists_shows_replays_and_drops(shop: URL, capfd: pytest.Capt
 def test_a_webhook_is_verified_then_stored_then_applied(shop: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     """Law: what its platform did not sign is refused and not stored; the rest is stored as it came, then applied."""
 
-    def verify(headers: Any, body: bytes) -> str:
-        if headers.get("x-signature") != hashlib.sha256(b"secret" + body).hexdigest():
-            raise Problem("unauthorized", "the signature is wrong")
-        return str(json.loads(body)["id"])
+    def verify(request: Request, _settings: Settings) -> tuple[Incoming, ...]:
+        if request.headers.get("x-signature") != hashlib.sha256(b"secret" + request.body).hexdigest():
+            raise Unverified
+        return tuple(Incoming(str(each["id"]), json.dumps(each).encode()) for each in json.loads(request.body))
 
-    monkeypatch.setitem(webhooks.PLATFORMS, "acme", verify)
-    monkeypatch.setitem(events.APPLIERS, "acme", _note)
+    def apply(connection: Connection, event: Event, now: datetime) -> str:
+        return _note(connection, event, now).answer
 
-    def send(body: bytes, signature: str | None = None) -> tuple[int, Any]:
+    acme = Platform("acme", lambda _settings: True, verify, apply)
+    monkeypatch.setitem(PLATFORMS, "acme", acme)
+    monkeypatch.setitem(events.APPLIERS, "acme", of_platform(acme))
+
+    def send(said: Any, signature: str | None = None) -> tuple[int, bytes]:
+        body = json.dumps(said).encode()
         signature = signature or hashlib.sha256(b"secret" + body).hexdigest()
         answer = asyncio.run(_post("/v1/webhooks/acme", body, {"X-Signature": signature}))
-        return answer.status_code, answer.json().get("state")
+        return answer.status_code, answer.content
 
-    assert send(b'{"id": 7}', "forged") == (401, None)
+    code, told = send([{"id": 7}], "forged")
+    assert (code, json.loads(told)["detail"]) == (403, "The signature of the platform is missing, or does not fit.")
     assert _states() == {}
-    assert [send(b'{"id": 7}'), send(b'{"id": 7}')] == [(200, "applied")] * 2
-    assert send(b'{"id": 8, "of": "9"}') == (200, "waiting")
-    assert send(b'{"id": 9, "error": "refused"}') == (200, "dead")
+    assert [send([{"id": 7}]), send([{"id": 7}, {"id": 8, "of": "9"}])] == [(204, b"")] * 2
+    assert send([{"id": 9, "error": "refused"}, {"id": 7, "more": 1}]) == (204, b"")
+    waits = ("waiting", "the sale has not come")
+    assert _states() == {"7": ("applied", None), "8": waits, "9": ("dead", "more than the sale")}
     assert _noted() == ["7"]
     with transaction() as connection:
         bodies = connection.execute(text("select source, body from inbox order by event_id")).all()
-        assert inbox.depths(connection) == {"waiting": 1, "dead": 1, "outbox": 0}
     said = [b'{"id": 7}', b'{"id": 8, "of": "9"}', b'{"id": 9, "error": "refused"}']
     assert [(row.source, bytes(row.body)) for row in bodies] == [("webhooks/acme", each) for each in said]
+
+
+def test_a_platform_that_is_not_set_up_is_not_there(shop: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law: without what proves its requests a platform is as unknown as one that nobody has heard of."""
+    unknown = asyncio.run(_post("/v1/webhooks/nobody", b"x", {}))
+    for name in PLATFORMS:
+        answer = asyncio.run(_post(f"/v1/webhooks/{name}", b"x", {}))
+        assert (answer.status_code, answer.content) == (404, unknown.content)
 
 
 async def _post(address: str, body: bytes, headers: dict[str, str]) -> httpx.Response:

@@ -32,9 +32,11 @@ def add(file: Path, section: str) -> None:
 def benchmarks(summaries: list[dict[str, Any]], *, machine: Mapping[str, str], at: datetime) -> str:
     """The section of a run: where it ran, a table of figures, and where the time goes."""
     tills = [each for each in summaries if "pgbench_per_second" in each]
-    rest = [each for each in summaries if each not in tills]
+    sent = [each for each in summaries if each["what"] == "messages"]
+    rest = [each for each in summaries if each not in tills and each not in sent]
     parts = [f"## {at:%Y-%m-%d}", _place(machine)]
     parts += ([_figures(rest)] if rest else []) + ([_tills(tills)] if tills else [])
+    parts += [_messages(sent)] if sent else []
     parts += [f"Cost per member at {_cost(each)}" for each in summaries if each["what"] == "cost per member"]
     parts += [_stages(each) for each in summaries if "steps" in each]
     return "\n\n".join(parts) + "\n"
@@ -85,6 +87,23 @@ def _figures(summaries: list[dict[str, Any]]) -> str:
                     f"{each['peak_memory_mb']:.0f} MB",
                 )
             )
+    return _table(columns, rows)
+
+
+def _messages(summaries: list[dict[str, Any]]) -> str:
+    columns = ("what", "messages", "workers", "seconds", "per second", "peak memory of a worker", "grown by")
+    rows = [
+        (
+            "e-mails to a local endpoint, as to SendGrid",
+            f"{each['messages']:,}",
+            str(each["workers"]),
+            f"{each['seconds']:.2f}",
+            f"{each['per_second']:.0f}",
+            f"{each['worker_memory_mb']:.0f} MB",
+            f"{each['grown_memory_mb']:.0f} MB",
+        )
+        for each in summaries
+    ]
     return _table(columns, rows)
 
 

@@ -1,7 +1,7 @@
-"""`make bench`: close and month 13 at several sizes, import, till, segments, one JSON line each; `--write` keeps them.
+"""`make bench`: close and month 13 at several sizes, import, till and more, one JSON line each; `--write` keeps them.
 
     python -m tests.bench.run [--sizes 10000,100000,1000000] [--runs 3] [--pgledger FOLDER] [--write [FILE]]
-        [--only close|month13|import|till|milestones|segments]
+        [--only close|month13|import|till|milestones|segments|messages]
 
 The lines of single measurements go to stderr as they come, the summaries to stdout.
 """
@@ -17,10 +17,12 @@ from pathlib import Path
 from tests.bench import notes, segments, till
 from tests.bench.close import Measured, close, month_13
 from tests.bench.imports import imports
+from tests.bench.messages import messages
 from tests.bench.milestones import milestones
 from tests.bench.server import ROOT, Server, prefect, server
 
-BENCHMARKS = ("close", "month13", "import", "till", "milestones", "segments")
+BENCHMARKS = ("close", "month13", "import", "till", "milestones", "segments", "messages")
+MESSAGES_MOST = 100_000  # more take as long each
 
 
 def main() -> None:
@@ -55,14 +57,16 @@ def _measure(on: Server, stack: ExitStack, given: argparse.Namespace) -> Iterato
             yield {"what": "cost per member", "members": larger, "against": smaller, "ratio": ratio}
     for members in given.sizes if "month13" in wanted else ():
         yield from month_13(on, api, members, given.runs)
-    if "import" in wanted:
-        yield from imports(on, given.sizes[-1], given.runs)
-    if "milestones" in wanted:
-        yield from milestones(on, given.sizes[-1], given.runs)
-    if "segments" in wanted:
-        yield from segments.compute(on, given.sizes[-1], given.runs)
-    if "till" in wanted:
-        yield from _tills(on, given)
+    largest = given.sizes[-1]
+    others = {
+        "import": lambda: imports(on, largest, given.runs),
+        "milestones": lambda: milestones(on, largest, given.runs),
+        "segments": lambda: segments.compute(on, largest, given.runs),
+        "messages": lambda: messages(on, min(largest, MESSAGES_MOST), given.runs),
+        "till": lambda: _tills(on, given),
+    }
+    for measure in (each for name, each in others.items() if name in wanted):
+        yield from measure()
 
 
 def _tills(on: Server, given: argparse.Namespace) -> Iterator[Measured]:

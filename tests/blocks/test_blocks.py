@@ -12,6 +12,10 @@ from loyalty.settings import PREFIX, Settings
 EXAMPLES = {
     "ProgrammeDatabase": {"url": "postgresql://somebody:secret@db.example.com/loyalty"},
     "MessageFiles": {"home": "/srv/loyalty"},
+    "SendGridEmail": {"api_key": "SG.secret", "sender": "club@shop.example"},
+    "MailServer": {"host": "mail.shop.example", "sender": "club@shop.example", "user": "club", "password": "secret"},
+    "TwilioSms": {"account_sid": f"AC{'0' * 32}", "auth_token": "secret", "sender": "+15005550006"},
+    "SlackStaff": {"webhook_url": "https://hooks.slack.com/services/T0/B0/secret"},
 }
 
 every_block = pytest.mark.parametrize("kind", BLOCKS, ids=lambda kind: kind.__name__)

@@ -44,6 +44,13 @@ FAULTS: dict[str, tuple[str, int]] = {
         1,
     ),
     "closes_used_the_rules_in_force": ("update closes set rules_version = 1 where period = '2026-05-01'", 1),
+    "consents_are_those_of_the_newest_event": (
+        (
+            "insert into consent_events select member_no, 'sms', 'service', '2026-01-01', true, 'x' from members"
+            f" where {ANN}"
+        ),
+        1,
+    ),
     "corrections_have_their_rows": (
         "insert into corrections values (1, '2026-01-01', 1, 901, 902, '2026-02-01', 1, false, '2026-06-01')",
         1,

@@ -1,7 +1,7 @@
 """A programme with members and an outbox, on a real database."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from loyalty.db import rules_versions
 from loyalty.db.engine import transaction
 from loyalty.rules.programme import Programme
 from loyalty.settings import settings
+from tests.messages.provider_double import ACCOUNT, API_KEY, SENDER, SLACK_PATH, TOKEN, ProviderDouble
 
 QUEUED_AT = datetime(2018, 1, 1, 5, tzinfo=UTC)  # midnight of New Year in New York
 
@@ -115,6 +116,57 @@ class Shop:
     def files(self) -> list[str]:
         """Every file of the channel, by path below its folder."""
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def provider() -> Iterator[ProviderDouble]:
+    """A server in the providers' place; at the end, every request that came was one of their documents."""
+    double = ProviderDouble()
+    yield double
+    double.stop()
+    assert double.violations == []
+
+
+@pytest.fixture
+def by_sendgrid(provider: ProviderDouble, monkeypatch: pytest.MonkeyPatch) -> ProviderDouble:
+    """E-mails leave by SendGrid."""
+    _set(
+        monkeypatch,
+        email_channel="sendgrid",
+        sendgrid_api_key=API_KEY,
+        sendgrid_url=provider.url,
+        brand_sender="club@shop.example",
+        send_at_once="3",
+    )
+    return provider
+
+
+@pytest.fixture
+def by_twilio(provider: ProviderDouble, monkeypatch: pytest.MonkeyPatch) -> ProviderDouble:
+    """SMS leave by Twilio."""
+    _set(
+        monkeypatch,
+        sms_channel="twilio",
+        twilio_account_sid=ACCOUNT,
+        twilio_auth_token=TOKEN,
+        twilio_from=SENDER,
+        twilio_url=provider.url,
+        public_url="https://loyalty.shop.example",
+        send_at_once="3",
+    )
+    return provider
+
+
+@pytest.fixture
+def by_slack(provider: ProviderDouble, monkeypatch: pytest.MonkeyPatch) -> ProviderDouble:
+    """Staff are told by Slack."""
+    _set(monkeypatch, staff_channel="slack", slack_webhook_url=provider.url + SLACK_PATH)
+    return provider
+
+
+def _set(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(f"LOYALTY_{name.upper()}", value)
 
 
 @pytest.fixture

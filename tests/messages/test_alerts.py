@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from loyalty.errors import Unavailable
 from loyalty.messages.alerts import alert
 from loyalty.settings import settings
+from tests.messages.provider_double import ProviderDouble, answer
 
 SUBJECT, TEXT = "Loyalty: monthly_loyalty 2026-02 failed", "2026-01 is still open\n\nPress Retry.\n"
 
@@ -39,3 +41,21 @@ def test_a_subject_can_not_add_headers() -> None:
 
     assert (email["subject"], email["bcc"]) == ("Loyalty: x Bcc: everybody@example.com/../../up", None)
     assert str(email["to"]) == "staff:;"
+
+
+def test_staff_are_told_by_slack_once(by_slack: ProviderDouble) -> None:
+    """Law: where staff read Slack a run that went wrong is told there, once, and left as a file too."""
+    for _ in range(2):
+        alert(SUBJECT, TEXT)
+
+    assert [each.text for each in by_slack.accepted] == [f"*{SUBJECT}*\n{TEXT}"]
+    assert len(_left()) == 1
+
+
+def test_word_that_slack_did_not_take(by_slack: ProviderDouble) -> None:
+    """Law: whoever could not tell staff says so, and the file is there."""
+    by_slack.faults.append(answer(503, ""))
+    with pytest.raises(Unavailable, match="staff may not have been told: slack: HTTP 503"):
+        alert(SUBJECT, TEXT)
+
+    assert len(_left()) == 1

@@ -68,6 +68,9 @@ DEFAULTS = {
     "receipts": False,
     "sms_from": time(8),
     "sms_until": time(21),
+    "quiet_email": False,
+    "offers_consent": "included",
+    "offers_week_max": None,
     "velocity": (),
     "tiers": (
         {"name": "Bronze", "threshold": 0, "multiplier": 1, "review": False, "voucher": 0, "gift": ""},

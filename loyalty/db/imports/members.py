@@ -1,6 +1,8 @@
 """Members: who they are, by customer_id. What a file leaves out or empty stays as it is."""
 
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from loyalty import clock
@@ -28,12 +30,15 @@ COLUMNS = Columns(
 )
 
 
-def import_members(path: Path | str, *, progress: Progress | None = None) -> ImportResult:
-    """Enrol or change the members of a CSV file.
+def import_members(
+    path: Path | str, *, consent_wording: str | None = None, progress: Progress | None = None
+) -> ImportResult:
+    """Enrol or change the members of a CSV file. `consent_wording` is what they agreed to, kept with each consent.
 
     Raises BadInput when the file can't be read, Refused when there is no programme, Unavailable without a database.
     """
-    return run_import(_KIND, Path(path), progress)
+    kind = replace(_KIND, record=partial(_record, wording=consent_wording))
+    return run_import(kind, Path(path), progress)
 
 
 def _judge(own: Session) -> None:
@@ -43,19 +48,21 @@ def _judge(own: Session) -> None:
     run(own.connection, "imports/analyze_members")
 
 
-def _record(own: Session) -> None:
-    settled(own, lambda _: _record_rows(own))
+def _record(own: Session, wording: str | None = None) -> None:
+    settled(own, lambda _: _record_rows(own, wording))
 
 
-def _record_rows(own: Session) -> None:
+def _record_rows(own: Session, wording: str | None) -> None:
+    now, first_tier = clock.now(), own.programme.first_tier
     run(own.connection, "imports/reject_erased_members")
     run(own.connection, "imports/compare_members")
     _number_phones(own)
     run(own.connection, "imports/drop_identifiers")
-    run(own.connection, "imports/update_members", at=clock.now())
-    run(own.connection, "imports/enrol_members", enrolled_at=clock.now(), tier_no=own.programme.first_tier)
+    run(own.connection, "imports/note_consents", at=now, wording=wording)
+    run(own.connection, "imports/update_members", at=now)
+    run(own.connection, "imports/enrol_members", enrolled_at=now, tier_no=first_tier, wording=wording)
     run(own.connection, "imports/keep_identifiers")
-    run(own.connection, "inbox/wake_registered", at=clock.now())
+    run(own.connection, "inbox/wake_registered", at=now)
 
 
 def _number_phones(own: Session) -> None:
