@@ -41,7 +41,7 @@ def test_without_a_server_a_backfill_does_the_same(directly: Command) -> None:
 
 def test_the_daily_flows_tell_what_they_did(through_prefect: Command, directly: Command) -> None:
     """Law: a delivery and an expiry say their counts, with Prefect and without."""
-    assert directly("close", "2026-01").returncode == 0
+    assert directly("backfill", "2026-01", "2026-01", "--notify").returncode == 0
     sent = through_prefect("notify")
     nothing = directly("notify")
     expired = through_prefect("expire", "--as-of", "2027-02-01T00:00:00Z")
