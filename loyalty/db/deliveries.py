@@ -96,8 +96,8 @@ def record(connection: Connection, worker: str, outcomes: Sequence[Recorded], as
 
 def mark_unknown(connection: Connection) -> int:
     """Mark the messages whose delivery ended without a word as unknown, whoever the provider was; how many."""
-    lapsed_before = _machine_time() - GRACE
-    return run(connection, "outbox/mark_unknown", lapsed_before=lapsed_before).rowcount
+    lapsed = list(run(connection, "outbox/find_lapsed", lapsed_before=_machine_time() - GRACE).scalars())
+    return run(connection, "outbox/mark_unknown", messages=lapsed).rowcount if lapsed else 0
 
 
 def in_doubt(
