@@ -79,7 +79,7 @@ def test_a_delivery_to_staff_that_died(by_slack: Shop) -> None:
 
 
 def test_managers_are_told_by_email(shop: Shop, provider: ProviderDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Law: by e-mail, managers are told through the channel that e-mails go by, in plain text."""
+    """Law: by e-mail, managers are told through the channel that e-mails go by, as text and as HTML."""
     for name, value in {
         "STAFF_CHANNEL": "email", "STAFF_EMAIL": "managers@example.com", "EMAIL_CHANNEL": "sendgrid",
         "BRAND_SENDER": "club@shop.example", "SENDGRID_API_KEY": API_KEY, "SENDGRID_URL": provider.url,
@@ -89,4 +89,5 @@ def test_managers_are_told_by_email(shop: Shop, provider: ProviderDouble, monkey
     assert deliver(clock.now()) == Delivered(sent=1, withheld=6)
     [told] = provider.accepted
     assert told.request["personalizations"][0]["custom_args"] == {"staff_message_no": "1"}
-    assert (told.to, [part["type"] for part in told.request["content"]]) == ("managers@example.com", ["text/plain"])
+    parts = [part["type"] for part in told.request["content"]]
+    assert (told.to, parts) == ("managers@example.com", ["text/plain", "text/html"])
