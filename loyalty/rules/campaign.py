@@ -211,7 +211,7 @@ def _list(key: str, title: str) -> Any:
 class CampaignForm(BaseModel):
     """A campaign as the fields of a form. Numbers are written as in the file; what is left empty is left out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Campaign")
+    model_config = ConfigDict(frozen=True, extra="forbid", title="What, when and how much")
 
     name: Annotated[str, _text("name", "Name")] = ""
     starts_on: Annotated[str, _text("starts_on", "First day")] = ""

@@ -148,7 +148,7 @@ create table periods (
     state text not null default 'open' check (state in ('open', 'closing', 'closed')),
     check (starts_at < ends_at)
 );
--- Who takes part. Personal data lives here and nowhere else.
+-- Who takes part. Personal data lives here, in the identifiers made of it, and nowhere else.
 
 create table loyalty.members (
     member_no bigint generated always as identity primary key,

@@ -1,4 +1,4 @@
--- Who takes part. Personal data lives here and nowhere else.
+-- Who takes part. Personal data lives here, in the identifiers made of it, and nowhere else.
 
 create table loyalty.members (
     member_no bigint generated always as identity primary key,

@@ -8,6 +8,7 @@ import pytest
 from loyalty import clock
 from loyalty.db import deliveries
 from loyalty.db.engine import transaction
+from loyalty.messages import staff
 from loyalty.messages.delivery import Delivered, deliver
 from tests.approvals.conftest import Shop
 from tests.messages.provider_double import API_KEY, CUT_AFTER, SLACK_PATH, ProviderDouble, answer
@@ -42,8 +43,11 @@ def test_managers_are_told_by_slack(by_slack: Shop, provider: ProviderDouble) ->
     assert told.text.startswith("*")
 
 
-def test_a_webhook_that_is_busy_is_tried_again(by_slack: Shop, provider: ProviderDouble) -> None:
+def test_a_webhook_that_is_busy_is_tried_again(
+    by_slack: Shop, provider: ProviderDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Law: what Slack put off goes out after the rest that it asked for."""
+    monkeypatch.setattr(staff, "LONGEST_PAUSE", 1)
     provider.faults.append(answer(429, "", Retry_After="600"))
 
     assert deliver(clock.now()) == Delivered(withheld=6, later=1)
