@@ -60,9 +60,7 @@ class Words:
 
     def _named_in(self, text: str) -> bool:
         """Whether an address or number stands in a text, and not as part of a longer one."""
-        return any(
-            re.search(rf"(?<![\w.+-]){re.escape(word)}(?![\w-]|\.\w)", text.lower()) for word in self.addresses
-        )
+        return any(re.search(rf"(?<![\w.+-]){re.escape(word)}(?![\w-]|\.\w)", text.lower()) for word in self.addresses)
 
 
 def words_of(connection: Connection, members: Sequence[int]) -> Words:

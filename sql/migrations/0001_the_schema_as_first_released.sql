@@ -4409,7 +4409,7 @@ create function loyalty.withdrawn_since(merge loyalty.merges, channel text) retu
     select exists (
         select from loyalty.consent_events as e
         where e.member_no = merge.lost_no and e.channel = withdrawn_since.channel and e.purpose = 'service' and not e.given
-            and e.at > merge.merged_at and e.source <> 'merge'
+            and e.at >= merge.merged_at and e.source <> 'merge'
     )
 $$;
 
