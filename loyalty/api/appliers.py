@@ -13,8 +13,8 @@ from loyalty.platforms.registry import PLATFORMS
 
 
 def of_platform(platform: Platform) -> Callable[[Connection, Event, datetime], Applied]:
-    """What applies the events that a platform's webhook brings."""
-    return lambda connection, event, now: Applied(platform.apply(connection, event, now))
+    """What applies the events that a platform's webhook brings; they name addresses, also of people erased since."""
+    return lambda connection, event, now: Applied(platform.apply(connection, event, now), forget=True)
 
 
 events.APPLIERS.update(

@@ -24,10 +24,14 @@ _TIDY = Bucket("tidy", burst=1, per_second=1 / 86_400)  # once a day is enough
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What an applier did: the answer that is kept, and the id of the transaction recorded, which others may await."""
+    """What an applier did: the answer that is kept, and the id of the transaction recorded, which others may await.
+
+    `forget` what the event said, as soon as it is applied.
+    """
 
     answer: str
     transaction_id: str | None = None
+    forget: bool = False
 
 
 Applier = Callable[[Connection, Event, datetime], Applied]
@@ -170,7 +174,7 @@ def _apply(connection: Connection, event: Event, now: datetime) -> Outcome:
     if applier is None:
         raise Waits(f"this release can't apply events of the kind {event.kind}")
     applied = applier(connection, event, now)
-    inbox.settle(connection, event, applied.answer, now)
+    inbox.settle(connection, event, applied.answer, now, forget=applied.forget)
     along: list[tuple[str, str]] = []
     if applied.transaction_id is not None:
         for waiting in inbox.waiting_for(connection, event.source, applied.transaction_id):

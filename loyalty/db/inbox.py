@@ -97,14 +97,18 @@ def known(connection: Connection, event: Event) -> Known:
     return Known(found.event_no, found.state, found.reason, found.answer)
 
 
-def settle(connection: Connection, event: Event, answer: str, now: datetime) -> None:
-    """Say that an event is applied, in the transaction that applies it; `answer` is what a repeat of it gets."""
+def settle(connection: Connection, event: Event, answer: str, now: datetime, *, forget: bool = False) -> None:
+    """Say that an event is applied, in the transaction that applies it; `answer` is what a repeat of it gets.
+
+    `forget` what it said: it holds people's data, and nothing needs it any more.
+    """
     run(
         connection,
         "inbox/settle_event",
         source=event.source,
         event_id=event.event_id,
         answer=answer,
+        forget=forget,
         at=now,
     )
 

@@ -6,10 +6,12 @@ it by the bytes, here it is read.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote, quote_plus, unquote_plus
 
 from sqlalchemy import Connection, Row
 
@@ -39,11 +41,26 @@ class Words:
             return any(self._is_theirs(owned, value) for owned, value in _values(json.loads(said)))
         except ValueError:
             text = said if isinstance(said, str) else said.decode("utf-8", "replace")
-            ids = (word for word in self.ids if len(word) >= _LONG_ENOUGH)
-            return any(word in text for word in ids) or any(word in text.lower() for word in self.addresses)
+            text = f"{text}\n{unquote_plus(text)}"  # a form
+            return any(word in text for word in self.ids if len(word) >= _LONG_ENOUGH) or self._named_in(text)
+
+    def left_over(self, said: bytes | None) -> bytes | None:
+        """What is not about the person of an array of events that came together; None for all else."""
+        try:
+            told = json.loads(said or b"")
+        except ValueError:
+            return None
+        if not isinstance(told, list):
+            return None
+        left = [each for each in told if not any(self._is_theirs(owned, value) for owned, value in _values(each))]
+        return json.dumps(left).encode() if left else None
 
     def _is_theirs(self, owned: bool, value: str) -> bool:
-        return value.strip().lower() in self.addresses or (owned and value in self.ids)
+        return (owned and value in self.ids) or self._named_in(value)
+
+    def _named_in(self, text: str) -> bool:
+        """Whether an address or number stands in a text, and not as part of a longer one."""
+        return any(re.search(rf"(?<![\w.+-]){re.escape(word)}(?![\w-]|\.\w)", text.lower()) for word in self.addresses)
 
 
 def words_of(connection: Connection, members: Sequence[int]) -> Words:
@@ -53,7 +70,7 @@ def words_of(connection: Connection, members: Sequence[int]) -> Words:
 
 
 def events_about(connection: Connection, words: Words) -> list[Row[Any]]:
-    """Read the events that are about a person: source, event_id, body and answer."""
+    """Read the events that are about a person: source, event_id, state, body and answer."""
     return [
         event
         for event in run(connection, "identity/events_naming", patterns=words.patterns()).all()
@@ -62,9 +79,13 @@ def events_about(connection: Connection, words: Words) -> list[Row[Any]]:
 
 
 def scrub(connection: Connection, words: Words, now: datetime) -> None:
-    """Take a person's words from events, answers and notes. Events that wait are dropped."""
+    """Take a person's words from events, answers and notes. Events that wait or are held are dropped.
+
+    Of events of several people that came together, and wait, those of the others stay.
+    """
     for event in events_about(connection, words):
-        run(connection, "identity/scrub_event", source=event.source, event_id=event.event_id, at=now)
+        left = None if event.state == "applied" or event.body is None else words.left_over(bytes(event.body))
+        run(connection, "identity/scrub_event", source=event.source, event_id=event.event_id, left_over=left, at=now)
     for answer in run(connection, "identity/answers_naming", patterns=words.patterns()).all():
         if words.stand_in(answer.body):
             run(connection, "identity/drop_answer", key_no=answer.key_no, idempotency_key=answer.idempotency_key)
@@ -73,8 +94,9 @@ def scrub(connection: Connection, words: Words, now: datetime) -> None:
 
 
 def _written(word: str) -> Iterator[str]:
-    """A word as it is, as JSON has it, and as either looks when PostgreSQL writes bytes out (encode ... 'escape')."""
-    for form in (word, json.dumps(word)[1:-1], json.dumps(word, ensure_ascii=False)[1:-1]):
+    """A word as it is, as JSON and forms have it, and as each looks when PostgreSQL writes bytes out ('escape')."""
+    in_json = (json.dumps(word)[1:-1], json.dumps(word, ensure_ascii=False)[1:-1])
+    for form in (word, *in_json, quote(word), quote_plus(word)):
         yield form
         escaped = form.encode().replace(b"\\", b"\\\\")
         yield "".join(chr(byte) if byte < 1 << 7 else f"\\{byte:03o}" for byte in escaped)

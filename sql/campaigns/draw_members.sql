@@ -16,7 +16,7 @@ left join loyalty.segments as s
     on m.member_no = s.member_no
     and num_nonnulls(c.segments, c.recency, c.frequency, c.money) > 0
 where c.campaign_no = :campaign_no
-    and m.erased_at is null
+    and m.erased_at is null and m.merged_into is null
     and (c.tiers is null or t.name = any(c.tiers))
     and (
         c.segments is null

@@ -30,8 +30,12 @@ due as materialized (
     from loyalty.campaign_members as d
     inner join terms as x on d.campaign_no = x.campaign_no
     inner join loyalty.accounts as a on d.member_no = a.member_no
-    inner join loyalty.members as m on d.member_no = m.member_no and m.erased_at is null
-    where not d.held_out and not d.told
+    inner join loyalty.members as m on d.member_no = m.member_no and m.erased_at is null and m.merged_into is null
+    where not d.held_out and not d.told and not exists (
+        select from loyalty.members as f
+        inner join loyalty.campaign_members as o on f.member_no = o.member_no
+        where f.merged_into = d.member_no and o.campaign_no = d.campaign_no and o.told
+    )
 ),
 
 lucky as (

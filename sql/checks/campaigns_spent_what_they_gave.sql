@@ -23,5 +23,9 @@ select
     g.points
 from loyalty.campaign_awards as w
 left join loyalty.grants as g
-    on w.member_no = g.member_no and g.kind = 'campaign' and g.occasion = w.campaign_no || ':' || w.transaction_no
+    on g.kind = 'campaign' and g.occasion = w.campaign_no || ':' || w.transaction_no and (
+        w.member_no = g.member_no
+        or w.member_no in (select k.kept_no from loyalty.merges as k)
+        or w.member_no in (select k.lost_no from loyalty.merges as k)
+    )
 where w.points > 0 and g.points is distinct from w.points

@@ -7,7 +7,7 @@ with locked as materialized (
         m.email_consent,
         m.sms_consent
     from members as m
-    where m.customer_id = :customer_id and m.erased_at is null
+    where m.member_no = loyalty.member_called(:customer_id) and m.erased_at is null
     for update
 )
 

@@ -1,4 +1,5 @@
--- does:   grants points to a member, whose account is locked first as everywhere; no row comes back if that was granted before
+-- does:   grants points to a member, whose account is locked first as everywhere; no row comes back if that was granted before,
+--         to the member or to one merged into it
 -- again:  grants_once (member, kind, occasion) refuses a second one
 -- params: member_no bigint, kind loyalty.entry_kind, occasion text, points bigint, reason text, at timestamptz
 with locked as materialized (
@@ -16,5 +17,10 @@ select
     :reason,
     :at
 from locked as l
+where not exists (
+    select from loyalty.members as f
+    inner join loyalty.grants as g on f.member_no = g.member_no
+    where f.merged_into = l.member_no and g.kind = cast(:kind as loyalty.entry_kind) and g.occasion = :occasion
+)
 on conflict (member_no, kind, occasion) do nothing
 returning grant_no

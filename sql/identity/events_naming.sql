@@ -4,6 +4,7 @@
 select
     i.source,
     i.event_id,
+    i.state,
     i.body,
     i.answer
 from loyalty.inbox as i

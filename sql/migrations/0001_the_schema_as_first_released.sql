@@ -2448,7 +2448,7 @@ begin
         where m.customer_id = told.customer_id
     ) or exists (
         select from loyalty.members as m
-        inner join loyalty.referrals as r on m.member_no = r.referred_no and r.state = 'open'
+        inner join loyalty.referrals as r on coalesce(m.merged_into, m.member_no) = r.referred_no and r.state = 'open'
         where m.customer_id = told.customer_id
     ) then
         return;
@@ -2781,14 +2781,14 @@ begin
             from loyalty.programme as p
             cross join loyalty.members as m
             inner join unnest(days, given) as d (day, points) on d.day = (m.enrolled_at at time zone p.time_zone)::date
-            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null and d.points > 0
+            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null and m.merged_into is null and d.points > 0
                 and m.enrolled_at >= (select loyalty.day_start(min(x)) from unnest(days) as x)
                 and m.enrolled_at < (select loyalty.day_start(max(x) + 1) from unnest(days) as x);
         when 'profile' then
             return query
             select m.member_no, 'once', given[1]
             from loyalty.members as m
-            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null
+            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null and m.merged_into is null
                 and m.email is not null and m.phone is not null and m.birthday is not null
                 and m.first_name is not null and m.last_name is not null;
         when 'birthday' then
@@ -2796,7 +2796,7 @@ begin
             select m.member_no, extract(year from c.day)::text, c.points
             from loyalty.celebrated(days, given) as c
             inner join loyalty.members as m on c.day_of_year = loyalty.day_of_year(m.birthday)
-            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null
+            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null and m.merged_into is null
                 and m.birthday < c.day and m.enrolled_at < c.starts_at;
         when 'anniversary' then
             return query
@@ -2807,7 +2807,7 @@ begin
                 select coalesce(m.joined_on, (m.enrolled_at at time zone p.time_zone)::date) as joined_on
             ) as j
             inner join loyalty.celebrated(days, given) as c on c.day_of_year = loyalty.day_of_year(j.joined_on)
-            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null
+            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null and m.merged_into is null
                 and j.joined_on < c.day and m.enrolled_at < c.starts_at;
         when 'visits' then
             return query
@@ -2826,11 +2826,11 @@ begin
             cross join lateral generate_series(
                 (v.before / visits_each + 1) * visits_each, v.before + v.visits, visits_each
             ) as milestone
-            where m.erased_at is null;
+            where m.erased_at is null and m.merged_into is null;
     end case;
 end $$;
 
--- Grants what members of a range are due for and don't have yet, their accounts locked first and in order; how many. They are posted by
+-- Grants what members of a range are due for and neither they nor who is merged into them have yet, their accounts locked first and in order; how many. They are posted by
 -- loyalty.post_grants, in the same transaction. Again: grants_once refuses a second one.
 create function loyalty.grant_due(
     wanted loyalty.entry_kind, first_member bigint, stop_member bigint, days date [], given bigint [], visits_each integer,
@@ -2845,6 +2845,10 @@ begin
         where not exists (
             select from loyalty.grants as g
             where g.member_no = d.member_no and g.kind = wanted and g.occasion = d.occasion
+        ) and not exists (
+            select from loyalty.members as f
+            inner join loyalty.grants as g on f.member_no = g.member_no
+            where f.merged_into = d.member_no and g.kind = wanted and g.occasion = d.occasion
         )
     ),
 
@@ -2966,7 +2970,7 @@ begin
                     partition by x.referrer_no, x.year, x.referrer_points > 0 order by x.referral_no
                 ) + (
                     select count(*) from loyalty.referrals as y
-                    where y.referrer_no = x.referrer_no and y.year = x.year and y.referrer_paid
+                    where y.referrer_no = any(loyalty.family_of(x.referrer_no)) and y.year = x.year and y.referrer_paid
                 ) <= x.year_max
             ) as counts
         from loyalty.referrals as x
@@ -3022,7 +3026,7 @@ begin
         new.alone_max := (select v.adjust_alone_max from loyalty.rules_at(new.asked_at) as v);
     elsif (new.member_no, new.points, new.asked_by, new.asked_at, new.alone_max, new.reason)
         is distinct from (old.member_no, old.points, old.asked_by, old.asked_at, old.alone_max, old.reason)
-        or old.posted_at is not null then
+        or (old.posted_at is not null and to_jsonb(new) - 'note' <> to_jsonb(old) - 'note') then
         raise exception 'an adjustment is posted as it was asked, once' using errcode = 'LY001';
     end if;
     return new;
@@ -3360,6 +3364,7 @@ end $$;
 -- Takes a person's identity away: the fields, the customer_id, the identifiers, of which keyed hashes stay. The caller holds the account.
 create function loyalty.forget(member bigint, by_whom text, at timestamptz) returns void language plpgsql as $$
 begin
+    perform loyalty.forget_beside(member, forget.at);
     insert into loyalty.erasure_key default values on conflict do nothing;
     insert into loyalty.erased_identifiers (digest, member_no)
     select loyalty.erased_digest(x.kind, x.platform, x.value), member
@@ -3378,7 +3383,7 @@ begin
             else ''
         end,
         email = null, phone = null, first_name = null, last_name = null, birthday = null, joined_on = null, time_zone = null,
-        language = null, email_consent = false, sms_consent = false, erased_at = forget.at
+        language = null, email_consent = false, sms_consent = false, contact_changed_at = null, erased_at = forget.at
     where m.member_no = member;
     update loyalty.reviews as r set note = null where r.member_no = member and r.state <> 'open';
     insert into loyalty.erasures (member_no, erased_at, erased_by) values (member, forget.at, by_whom);
@@ -3917,11 +3922,15 @@ begin
         where t.member_no = lost and t.booked_period in (select p.period from loyalty.periods as p)
     );
     answer.transactions := cardinality(moving);
+    perform loyalty.join_referrals(kept, lost, at);
     answer.appeared := loyalty.move_transactions(transfer, moving);
+    perform loyalty.move_beside(transfer, moving);
     perform loyalty.move_lots(transfer, null, greatest(-answer.appeared, 0));
     if answer.appeared > 0 then
         perform loyalty.post_appeared(transfer, answer.appeared);
     end if;
+    perform loyalty.join_consents(kept, lost, at);
+    perform loyalty.join_beside(kept, lost, at);
     update loyalty.merges as g
     set
         tier_moved_at = loyalty.take_higher_tier(kept, lost, transfer.period, at),
@@ -3986,12 +3995,14 @@ begin
     );
     answer.transactions := cardinality(moving);
     answer.appeared := loyalty.move_transactions(transfer, moving);
+    perform loyalty.move_beside(transfer, moving);
     perform loyalty.move_lots(transfer, named, greatest(-answer.appeared, 0));
     if answer.appeared > 0 then
         perform loyalty.post_appeared(transfer, answer.appeared);
     end if;
     answer.points := (select a.balance from loyalty.accounts as a where a.member_no = merge.lost_no);
     perform loyalty.part_people(merge);
+    perform loyalty.part_beside(merge, at);
     update loyalty.accounts as a set held_until = merge.lost_held_until where a.member_no = merge.lost_no;
     update loyalty.merges as g set undone_by = by_whom, undone_at = at where g.merge_no = merge.merge_no;
     return answer;
@@ -4002,7 +4013,10 @@ end $$;
 create function loyalty.part_people(merge loyalty.merges) returns void language plpgsql as $$
 begin
     update loyalty.members as m
-    set email_consent = merge.lost_email_consent, sms_consent = merge.lost_sms_consent, merged_into = null
+    set
+        email_consent = merge.lost_email_consent and not loyalty.withdrawn_since(merge, 'email'),
+        sms_consent = merge.lost_sms_consent and not loyalty.withdrawn_since(merge, 'sms'),
+        merged_into = null
     where m.member_no = merge.lost_no;
     -- who had been merged into the lost one before is that one's again
     update loyalty.members as m set merged_into = merge.lost_no
@@ -4278,3 +4292,189 @@ select distinct on (e.message_no)
     e.reason
 from loyalty.message_events as e
 order by e.message_no, loyalty.event_rank(e.kind) desc, e.at, e.platform, e.event_id;
+-- A person is one person over all that stands beside the books: what erasing somebody, and merging two members or parting them, means for
+-- traits, referrals, visits, campaigns, limits, consents and deliveries.
+
+alter table loyalty.campaign_members add column from_no bigint;
+
+comment on column loyalty.campaign_members.from_no is 'of a draw that came by a merge: the member who was drawn';
+
+-- Whether an address or a number, as a provider names it, is an erased person's and nobody else's.
+create function loyalty.is_nobodys(channel text, address text) returns boolean language sql stable as $$
+    select loyalty.is_erased(k.kind, '', k.value) and not exists (
+        select from loyalty.identifiers as i where i.kind = k.kind and i.platform = '' and i.value = k.value
+    )
+    from (
+        select
+            case channel when 'email' then 'email' else 'phone' end as kind,
+            case channel when 'email' then loyalty.folded_email(address) else btrim(address) end as value
+    ) as k
+$$;
+
+-- Takes the digests of a member's addresses from what providers said of addresses, but for those that another member has too.
+create function loyalty.forget_suppressions(member bigint) returns void language sql as $$
+    with theirs as materialized (
+        select a.channel, loyalty.address_digest(a.channel, a.address) as digest
+        from loyalty.members as m
+        cross join lateral (values ('email', m.email), ('sms', m.phone)) as a (channel, address)
+        where m.member_no = member and a.address is not null
+        union
+        select k.channel, loyalty.address_digest(k.channel, i.value)
+        from loyalty.identifiers as i
+        inner join (values ('email', 'email'), ('phone', 'sms')) as k (kind, channel) on i.kind = k.kind
+        where i.member_no = member
+    )
+
+    delete from loyalty.suppressions as s
+    using theirs as t
+    where s.channel = t.channel and s.address = t.digest and not exists (
+        select from loyalty.identifiers as i
+        where i.member_no <> member and i.kind = case s.channel when 'email' then 'email' else 'phone' end
+            and loyalty.address_digest(s.channel, i.value) = s.address
+    )
+$$;
+
+-- Takes what is known of an erased member beside the books: called before the addresses are gone. What was given, and the draw of a
+-- campaign, stays under the number.
+create function loyalty.forget_beside(member bigint, at timestamptz) returns void language plpgsql as $$
+begin
+    perform loyalty.forget_suppressions(member);
+    delete from loyalty.member_traits as t where t.member_no = member;
+    delete from loyalty.visit_totals as t where t.member_no = member;
+    delete from loyalty.segments as s where s.member_no = member;
+    delete from loyalty.velocity_counts as c where c.per = 'member' and c.subject = member::text;
+    update loyalty.approvals as a set note = null
+    where a.note is not null and a.approval_no in (
+        select j.approval_no from loyalty.adjustments as j where j.member_no = member
+    );
+    update loyalty.adjustments as j set note = null where j.member_no = member and j.note is not null;
+    update loyalty.referrals as r
+    set state = 'refused', reason = 'the member is erased', settled_at = forget_beside.at
+    where r.referred_no = member and r.state = 'open';
+    update loyalty.outbox as o set state = 'failed', reason = 'erased', finished_at = forget_beside.at
+    where o.member_no = member and o.state = 'unknown';
+    update loyalty.deliveries as d set digest = null, provider_id = null
+    where d.member_no = member and (d.digest is not null or d.provider_id is not null)
+        and d.message_no not in (select o.message_no from loyalty.outbox as o where o.state = 'sending');
+end $$;
+
+-- What two members have of open referrals becomes the kept one's, before the purchases go over. One between the two is refused, and so is
+-- one by which either came where the other had bought, or was referred, before: that person was a customer already.
+create function loyalty.join_referrals(kept bigint, lost bigint, at timestamptz) returns void language plpgsql as $$
+#variable_conflict use_variable
+begin
+    update loyalty.referrals as r
+    set state = 'refused', settled_at = at, reason = 'both are one person'
+    where r.state = 'open' and r.referrer_no in (kept, lost) and r.referred_no in (kept, lost);
+    update loyalty.referrals as r
+    set state = 'refused', settled_at = at, reason = 'the member is merged with one who came before'
+    from (values (kept, lost), (lost, kept)) as p (one, other)
+    where r.state = 'open' and r.referred_no = p.one and (
+        loyalty.has_bought(p.other, null)
+        or exists (select from loyalty.referrals as o where o.referred_no = p.other and (o.state <> 'open' or p.other = kept))
+    );
+    update loyalty.referrals as r set referred_no = kept where r.state = 'open' and r.referred_no = lost;
+    update loyalty.referrals as r set referrer_no = kept where r.state = 'open' and r.referrer_no = lost;
+end $$;
+
+-- Of each consent the stricter becomes the kept member's, and the lost one has none, by events, before the rows say so.
+create function loyalty.join_consents(kept bigint, lost bigint, at timestamptz) returns void language sql as $$
+    insert into loyalty.consent_events (member_no, channel, purpose, at, given, source)
+    select
+        w.member_no, w.channel, w.purpose,
+        greatest(join_consents.at, (
+            select max(e.at) + interval '1 microsecond' from loyalty.consent_events as e
+            where e.member_no = w.member_no and e.channel = w.channel and e.purpose = w.purpose
+        )),
+        false, 'merge'
+    from (
+        select s.member_no, s.channel, 'service' as purpose
+        from loyalty.members as k
+        inner join loyalty.members as l on l.member_no = lost
+        cross join lateral (
+            values
+            (k.member_no, 'email', k.email_consent and not l.email_consent), (k.member_no, 'sms', k.sms_consent and not l.sms_consent),
+            (l.member_no, 'email', l.email_consent), (l.member_no, 'sms', l.sms_consent)
+        ) as s (member_no, channel, ends)
+        where k.member_no = kept and s.ends
+        union all
+        select kept, c.channel, 'marketing'
+        from (values ('email'), ('sms')) as c (channel)
+        where loyalty.newest_consent(kept, c.channel, 'marketing') and not loyalty.newest_consent(lost, c.channel, 'marketing')
+    ) as w
+$$;
+
+-- Whether a lost member has withdrawn a consent since the merge, which its undoing must not give back.
+create function loyalty.withdrawn_since(merge loyalty.merges, channel text) returns boolean language sql stable as $$
+    select exists (
+        select from loyalty.consent_events as e
+        where e.member_no = merge.lost_no and e.channel = withdrawn_since.channel and e.purpose = 'service' and not e.given
+            and e.at >= merge.merged_at and e.source <> 'merge'
+    )
+$$;
+
+-- Events of what a member agrees to again, once the row says so.
+create function loyalty.part_consents(member bigint, at timestamptz) returns void language sql as $$
+    insert into loyalty.consent_events (member_no, channel, purpose, at, given, source)
+    select
+        member, s.channel, 'service',
+        greatest(part_consents.at, (
+            select max(e.at) + interval '1 microsecond' from loyalty.consent_events as e
+            where e.member_no = member and e.channel = s.channel and e.purpose = 'service'
+        )),
+        s.given, 'unmerge'
+    from loyalty.members as m
+    cross join lateral (values ('email', m.email_consent), ('sms', m.sms_consent)) as s (channel, given)
+    where m.member_no = member and loyalty.newest_consent(member, s.channel, 'service') <> s.given
+$$;
+
+-- Counts the visits of members in closed months anew, once purchases have gone from one to the other.
+create function loyalty.recount_visits(members bigint []) returns void language sql as $$
+    delete from loyalty.visit_totals as t where t.member_no = any(members);
+    insert into loyalty.visit_totals (since, member_no, visits)
+    select k.since, v.member_no, v.visits
+    from (select n.since, n.through from loyalty.visit_marks as n order by n.since desc limit 1) as k
+    cross join unnest(members) as one (member_no)
+    cross join lateral loyalty.visits_booked(
+        one.member_no, one.member_no + 1, k.since, k.since, (k.through + interval '1 month')::date, null
+    ) as v
+$$;
+
+-- What campaigns gave for purchases goes over with them, so that a cap counts both members' and a refund takes from who has the points.
+create function loyalty.move_beside(transfer loyalty.transfers, moving bigint []) returns void language plpgsql as $$
+begin
+    update loyalty.campaign_awards as w set member_no = transfer.to_no
+    where w.member_no = transfer.from_no and w.transaction_no = any(moving);
+    update loyalty.campaign_take_backs as b set member_no = transfer.to_no
+    where b.member_no = transfer.from_no and b.transaction_no = any(moving) and b.entry_id is null;
+    perform loyalty.recount_visits(array[transfer.from_no, transfer.to_no]);
+end $$;
+
+-- The kept member is in the campaigns that the lost one is in, with the lost one's draw where it has none of its own, and is known by both
+-- ones' cards, addresses and devices.
+create function loyalty.join_beside(kept bigint, lost bigint, at timestamptz) returns void language plpgsql as $$
+#variable_conflict use_variable
+begin
+    insert into loyalty.campaign_members (campaign_no, member_no, held_out, drawn_at, from_no)
+    select d.campaign_no, kept, d.held_out, at, lost
+    from loyalty.campaign_members as d
+    inner join loyalty.campaigns as c on d.campaign_no = c.campaign_no and c.state <> 'asked'
+    where d.member_no = lost
+    on conflict do nothing;
+    insert into loyalty.member_traits (member_no, trait, digest)
+    select kept, t.trait, t.digest from loyalty.member_traits as t where t.member_no = lost
+    on conflict do nothing;
+    delete from loyalty.segments as s where s.member_no = lost;
+    update loyalty.members as k set contact_changed_at = greatest(k.contact_changed_at, l.contact_changed_at)
+    from loyalty.members as l where k.member_no = kept and l.member_no = lost;
+end $$;
+
+-- A draw that came by a merge goes with its undoing, unless it has given something.
+create function loyalty.part_beside(merge loyalty.merges, at timestamptz) returns void language plpgsql as $$
+begin
+    perform loyalty.part_consents(merge.lost_no, part_beside.at);
+    delete from loyalty.campaign_members as d
+    where d.member_no = merge.kept_no and d.from_no = merge.lost_no and not d.told and not exists (
+        select from loyalty.campaign_awards as w where w.campaign_no = d.campaign_no and w.member_no = d.member_no
+    );
+end $$;

@@ -3,5 +3,5 @@
 -- params: customer_id text
 select r.referral_no, loyalty.lock_referrals(array[r.referral_no]) as locked
 from loyalty.members as m
-inner join loyalty.referrals as r on m.member_no = r.referred_no and r.state = 'open'
+inner join loyalty.referrals as r on coalesce(m.merged_into, m.member_no) = r.referred_no and r.state = 'open'
 where m.customer_id = :customer_id and m.erased_at is null

@@ -26,7 +26,7 @@ begin
         where m.customer_id = told.customer_id
     ) or exists (
         select from loyalty.members as m
-        inner join loyalty.referrals as r on m.member_no = r.referred_no and r.state = 'open'
+        inner join loyalty.referrals as r on coalesce(m.merged_into, m.member_no) = r.referred_no and r.state = 'open'
         where m.customer_id = told.customer_id
     ) then
         return;

@@ -132,14 +132,14 @@ begin
             from loyalty.programme as p
             cross join loyalty.members as m
             inner join unnest(days, given) as d (day, points) on d.day = (m.enrolled_at at time zone p.time_zone)::date
-            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null and d.points > 0
+            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null and m.merged_into is null and d.points > 0
                 and m.enrolled_at >= (select loyalty.day_start(min(x)) from unnest(days) as x)
                 and m.enrolled_at < (select loyalty.day_start(max(x) + 1) from unnest(days) as x);
         when 'profile' then
             return query
             select m.member_no, 'once', given[1]
             from loyalty.members as m
-            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null
+            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null and m.merged_into is null
                 and m.email is not null and m.phone is not null and m.birthday is not null
                 and m.first_name is not null and m.last_name is not null;
         when 'birthday' then
@@ -147,7 +147,7 @@ begin
             select m.member_no, extract(year from c.day)::text, c.points
             from loyalty.celebrated(days, given) as c
             inner join loyalty.members as m on c.day_of_year = loyalty.day_of_year(m.birthday)
-            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null
+            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null and m.merged_into is null
                 and m.birthday < c.day and m.enrolled_at < c.starts_at;
         when 'anniversary' then
             return query
@@ -158,7 +158,7 @@ begin
                 select coalesce(m.joined_on, (m.enrolled_at at time zone p.time_zone)::date) as joined_on
             ) as j
             inner join loyalty.celebrated(days, given) as c on c.day_of_year = loyalty.day_of_year(j.joined_on)
-            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null
+            where m.member_no >= first_member and m.member_no < stop_member and m.erased_at is null and m.merged_into is null
                 and j.joined_on < c.day and m.enrolled_at < c.starts_at;
         when 'visits' then
             return query
@@ -177,11 +177,11 @@ begin
             cross join lateral generate_series(
                 (v.before / visits_each + 1) * visits_each, v.before + v.visits, visits_each
             ) as milestone
-            where m.erased_at is null;
+            where m.erased_at is null and m.merged_into is null;
     end case;
 end $$;
 
--- Grants what members of a range are due for and don't have yet, their accounts locked first and in order; how many. They are posted by
+-- Grants what members of a range are due for and neither they nor who is merged into them have yet, their accounts locked first and in order; how many. They are posted by
 -- loyalty.post_grants, in the same transaction. Again: grants_once refuses a second one.
 create function loyalty.grant_due(
     wanted loyalty.entry_kind, first_member bigint, stop_member bigint, days date [], given bigint [], visits_each integer,
@@ -196,6 +196,10 @@ begin
         where not exists (
             select from loyalty.grants as g
             where g.member_no = d.member_no and g.kind = wanted and g.occasion = d.occasion
+        ) and not exists (
+            select from loyalty.members as f
+            inner join loyalty.grants as g on f.member_no = g.member_no
+            where f.merged_into = d.member_no and g.kind = wanted and g.occasion = d.occasion
         )
     ),
 
@@ -317,7 +321,7 @@ begin
                     partition by x.referrer_no, x.year, x.referrer_points > 0 order by x.referral_no
                 ) + (
                     select count(*) from loyalty.referrals as y
-                    where y.referrer_no = x.referrer_no and y.year = x.year and y.referrer_paid
+                    where y.referrer_no = any(loyalty.family_of(x.referrer_no)) and y.year = x.year and y.referrer_paid
                 ) <= x.year_max
             ) as counts
         from loyalty.referrals as x
@@ -373,7 +377,7 @@ begin
         new.alone_max := (select v.adjust_alone_max from loyalty.rules_at(new.asked_at) as v);
     elsif (new.member_no, new.points, new.asked_by, new.asked_at, new.alone_max, new.reason)
         is distinct from (old.member_no, old.points, old.asked_by, old.asked_at, old.alone_max, old.reason)
-        or old.posted_at is not null then
+        or (old.posted_at is not null and to_jsonb(new) - 'note' <> to_jsonb(old) - 'note') then
         raise exception 'an adjustment is posted as it was asked, once' using errcode = 'LY001';
     end if;
     return new;

@@ -137,6 +137,7 @@ end $$;
 -- Takes a person's identity away: the fields, the customer_id, the identifiers, of which keyed hashes stay. The caller holds the account.
 create function loyalty.forget(member bigint, by_whom text, at timestamptz) returns void language plpgsql as $$
 begin
+    perform loyalty.forget_beside(member, forget.at);
     insert into loyalty.erasure_key default values on conflict do nothing;
     insert into loyalty.erased_identifiers (digest, member_no)
     select loyalty.erased_digest(x.kind, x.platform, x.value), member
@@ -155,7 +156,7 @@ begin
             else ''
         end,
         email = null, phone = null, first_name = null, last_name = null, birthday = null, joined_on = null, time_zone = null,
-        language = null, email_consent = false, sms_consent = false, erased_at = forget.at
+        language = null, email_consent = false, sms_consent = false, contact_changed_at = null, erased_at = forget.at
     where m.member_no = member;
     update loyalty.reviews as r set note = null where r.member_no = member and r.state <> 'open';
     insert into loyalty.erasures (member_no, erased_at, erased_by) values (member, forget.at, by_whom);

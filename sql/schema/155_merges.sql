@@ -532,11 +532,15 @@ begin
         where t.member_no = lost and t.booked_period in (select p.period from loyalty.periods as p)
     );
     answer.transactions := cardinality(moving);
+    perform loyalty.join_referrals(kept, lost, at);
     answer.appeared := loyalty.move_transactions(transfer, moving);
+    perform loyalty.move_beside(transfer, moving);
     perform loyalty.move_lots(transfer, null, greatest(-answer.appeared, 0));
     if answer.appeared > 0 then
         perform loyalty.post_appeared(transfer, answer.appeared);
     end if;
+    perform loyalty.join_consents(kept, lost, at);
+    perform loyalty.join_beside(kept, lost, at);
     update loyalty.merges as g
     set
         tier_moved_at = loyalty.take_higher_tier(kept, lost, transfer.period, at),
@@ -601,12 +605,14 @@ begin
     );
     answer.transactions := cardinality(moving);
     answer.appeared := loyalty.move_transactions(transfer, moving);
+    perform loyalty.move_beside(transfer, moving);
     perform loyalty.move_lots(transfer, named, greatest(-answer.appeared, 0));
     if answer.appeared > 0 then
         perform loyalty.post_appeared(transfer, answer.appeared);
     end if;
     answer.points := (select a.balance from loyalty.accounts as a where a.member_no = merge.lost_no);
     perform loyalty.part_people(merge);
+    perform loyalty.part_beside(merge, at);
     update loyalty.accounts as a set held_until = merge.lost_held_until where a.member_no = merge.lost_no;
     update loyalty.merges as g set undone_by = by_whom, undone_at = at where g.merge_no = merge.merge_no;
     return answer;
@@ -617,7 +623,10 @@ end $$;
 create function loyalty.part_people(merge loyalty.merges) returns void language plpgsql as $$
 begin
     update loyalty.members as m
-    set email_consent = merge.lost_email_consent, sms_consent = merge.lost_sms_consent, merged_into = null
+    set
+        email_consent = merge.lost_email_consent and not loyalty.withdrawn_since(merge, 'email'),
+        sms_consent = merge.lost_sms_consent and not loyalty.withdrawn_since(merge, 'sms'),
+        merged_into = null
     where m.member_no = merge.lost_no;
     -- who had been merged into the lost one before is that one's again
     update loyalty.members as m set merged_into = merge.lost_no

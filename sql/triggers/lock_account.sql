@@ -3,6 +3,6 @@
 -- params: customer_id text
 select a.member_no
 from loyalty.members as m
-inner join loyalty.accounts as a on m.member_no = a.member_no
+inner join loyalty.accounts as a on coalesce(m.merged_into, m.member_no) = a.member_no
 where m.customer_id = :customer_id and m.erased_at is null
 for update of a
