@@ -24,8 +24,6 @@ from rich.table import Table
 from deployments import stack
 from deployments.record import Stack
 from flows import approval_runs
-from flows.wording import delivered
-from loyalty import clock
 from loyalty.commands.failures import guarded
 from loyalty.db.approval_runs import waiting
 from loyalty.db.engine import transaction
@@ -33,7 +31,6 @@ from loyalty.db.statements import run
 from loyalty.demo.complete_journey import ZONE
 from loyalty.demo.load import claim, load
 from loyalty.errors import Unavailable
-from loyalty.messages.delivery import deliver
 from loyalty.monthly import Terms, close_month
 from loyalty.reports import health as health_pages
 from loyalty.reports import health_numbers, html, reviews, roi_numbers
@@ -106,8 +103,6 @@ def _run(stages: Stages) -> None:
         approvals = asked(up)
         runs = f"{len(approvals)} approval run{'s' * (len(approvals) != 1)}"
         say(f"{runs} suspended until a manager decides" if approvals else "nothing waits for them")
-    with stages.stage("Messages delivered") as say:
-        say(delivered(deliver(clock.now())))
     with stages.stage("Reports written") as say:
         health, files = _written()
         say(" and ".join(file.name for file in files.values()))
