@@ -239,8 +239,8 @@ def test_a_webhook_is_verified_then_stored_then_applied(shop: URL, monkeypatch: 
     assert _noted() == ["7"]
     with transaction() as connection:
         bodies = connection.execute(text("select source, body from inbox order by event_id")).all()
-    said = [b'{"id": 7}', b'{"id": 8, "of": "9"}', b'{"id": 9, "error": "refused"}']
-    assert [(row.source, bytes(row.body)) for row in bodies] == [("webhooks/acme", each) for each in said]
+    said = [b"", b'{"id": 8, "of": "9"}', b'{"id": 9, "error": "refused"}']  # what is applied is forgotten at once
+    assert [(row.source, bytes(row.body or b"")) for row in bodies] == [("webhooks/acme", each) for each in said]
 
 
 def test_a_platform_that_is_not_set_up_is_not_there(shop: URL, monkeypatch: pytest.MonkeyPatch) -> None:
