@@ -28,7 +28,7 @@ from loyalty.rules.campaign import Campaign
 from loyalty.rules.programme import Velocity
 from loyalty.settings import settings
 from tests.flows.conftest import Command, Prefect
-from tests.flows.test_erasure import PERSON, WHO, WORDS, Http, caller, close_here, in_database, in_files
+from tests.flows.test_erasure import BESIDE, PERSON, WHO, WORDS, Http, caller, close_here, in_database, in_files
 
 NAMED = (*WORDS, "Zaphodia", "Quetzalcoatlus", "7946 0731", "79460731")
 TRAITS = {"card": "4929 4812 0000 7777", "device": "zaphodias-telephone"}
@@ -146,11 +146,7 @@ def rows(query: str) -> list[tuple[Any, ...]]:
 
 def is_whole(document: dict[str, Any]) -> None:
     """An export has what stands beside the books too; of a referral not who the other one is."""
-    beside = (
-        "consent_events suppressions adjustments referrals traits check_ins visits segments campaigns campaign_awards"
-        " counts_for_limits deliveries outcomes merges"
-    )
-    counts = {name: len(document[name]) for name in beside.split()}
+    counts = {name: len(document[name]) for name in ("consent_events", *BESIDE)}
     assert counts == {
         "consent_events": 2,
         "suppressions": 1,
