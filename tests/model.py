@@ -452,10 +452,15 @@ class Programme:
         """Points of a row, rated as on the day of its sale."""
         if row.exact is not None:
             return row.exact
-        rated_at = (row.sale or row).what.occurred_at
-        rules = self._rules(self.calendar.period(rated_at))
-        tier = rules.ladder[rules.rank(self._tier(self._members[row.what.customer_id], rated_at))]
+        rules = self._rules(self.calendar.period((row.sale or row).what.occurred_at))
+        tier = rules.ladder[rules.rank(self._tier(self._members[row.what.customer_id], self._rated_at(row)))]
         return Fraction(self._eligible(row), 100) * rules.rate * tier.multiplier
+
+    def _rated_at(self, row: Row) -> datetime:
+        """The moment whose tier multiplies a row: its sale's, or the end of a month that closes before the sale's."""
+        if row.sale is None or row.sale.booked <= row.booked:
+            return (row.sale or row).what.occurred_at
+        return min(row.sale.what.occurred_at, self.calendar.end(row.booked) - timedelta(microseconds=1))
 
     def _sum(self, rows: Iterable[Row]) -> Fraction:
         return sum((self._exact(row) for row in rows), Fraction(0))
@@ -818,7 +823,7 @@ class Programme:
         for period in sorted(p for p in self._closes if p <= last):
             decided = self._decided_by_close(member, period)
             for twin in shadow.rows:
-                rated_at = (twin.sale or twin).what.occurred_at
+                rated_at = self._rated_at(real[id(twin)])
                 if twin.exact is None and period >= min(twin.booked, self.calendar.period(rated_at)):
                     held = self._highest(period, [tier, *(name for name, at in decided if at <= rated_at)])
                     twin.exact = self._exact_at(real[id(twin)], held)

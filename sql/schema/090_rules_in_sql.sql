@@ -91,7 +91,8 @@ inner join loyalty.rules_in_force as r on r.starts_at <= t.occurred_at and t.occ
 
 -- The eligible amount of each transaction, signed, with the moment and period of the sale that decide its rate.
 -- A refund takes the difference of its sale's refunded share, in the order of booking, so that any split of a refund ends alike.
--- One booked to a month before its sale's (tills' clocks differ) is that month's own: a close takes back only what was posted.
+-- One booked to a month before its sale's (tills' clocks differ) is that month's own: a close takes back only what was posted. It is
+-- rated by the tier held when that month ended, since the close can't know what the sale's own moment will bring.
 -- A reversal repeats the words of the row it takes back, so it comes to the same with the other sign; that of a refund of a sale is
 -- a refund of so much less.
 create view loyalty.eligible_transactions as
@@ -118,7 +119,11 @@ select
     t.booked_period,
     least(coalesce(s.sale_period, s.booked_period), t.booked_period) as sale_period,
     t.occurred_at,
-    s.occurred_at as rated_at,
+    case
+        when s.booked_period > t.booked_period
+            then least(s.occurred_at, loyalty.period_start((t.booked_period + interval '1 month')::date) - interval '1 microsecond')
+        else s.occurred_at
+    end as rated_at,
     s.version,
     s.rate_per_unit,
     false as unnamed,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -137,6 +137,7 @@ def test_corrections_end_in_the_models_books(databases: Databases, given: Scenar
 
 @settings(suppress_health_check=list(HealthCheck), max_examples=HISTORIES)
 @given(given=RECOMPUTED)
+@example(given=recomputed(4_478_048_577, 4, 5))  # a refund booked to a month before its sale's, and a move between them
 def test_recomputes_end_in_the_models_books(databases: Databases, given: Scenario) -> None:
     """Law: a recompute shows, and posts, what the model finds by playing every month again from the first on."""
     _compare(databases, given)
@@ -209,6 +210,25 @@ def test_a_difference_is_shown_then_posted_by_a_second_person(late: Product) -> 
     ] == [("C1", 50, "2026-03", "recompute", "2026-02"), ("C2", -30, "2026-03", "recompute", "2026-02")]
     assert [late.exported(month) for month in ("2026-01", "2026-02")] == closed
     assert late.wrong() == {}
+
+
+def test_a_refund_of_a_month_before_its_sales_is_rated_once(databases: Databases, tmp_path: Path) -> None:
+    """Law (2, 4): what January's close took for a sale of February is no other once January has made C1 Silver."""
+    with databases() as patch:
+        shop = Product(patch, tmp_path, rules=SILVER_DOUBLES)
+        bought = [
+            Transaction(n, "C1", datetime(2026, m, 10, tzinfo=UTC), a)
+            for n, m, a in [("A", 1, 150_000), ("B", 2, 20_000)]
+        ]
+        early = Transaction("R", "C1", datetime(2026, 1, 31, tzinfo=UTC), 10_000, kind="refund", original="B")
+        shop.record([*bought, early], datetime(2026, 3, 2, tzinfo=UTC))
+        for month in ("2026-01", "2026-02"):
+            shop.close(month, now=datetime(2026, 3, 2, 1, tzinfo=UTC))
+
+        assert [(row["points_earned"], row["tier_after"]) for row in shop.statements("2026-01")] == [("140", "Silver")]
+        assert [row["points_earned"] for row in shop.statements("2026-02")] == ["40"]
+        assert shop.recompute("2026-01", "2026-02", now=ASKED_AT) == []
+        assert shop.wrong() == {}
 
 
 def test_what_waits_is_asked_once_and_overtaken_by_other_figures(late: Product) -> None:

@@ -113,6 +113,7 @@ def test_adjustments_over_http_and_by_command(service: Server, app: httpx.Client
     posted = [app.post("/v1/adjustments", json=body, headers=headers) for _ in range(2)]
     waits = app.post("/v1/adjustments", json=body | {"points": -600}, headers={"Idempotency-Key": uuid.uuid4().hex})
     number = str(waits.json()["approval"])
+    member_no = json.loads(service.command("member", "C1", "--json").stdout)["member_no"]
     own = service.command("approvals", "approve", number, "--by", "Anna")
     decided = service.command("approvals", "approve", number, "--by", "bert")
     by_hand = service.command("adjust", "C1", "+5", "--reason", "mistake", "--by", "cyd", "--json")
@@ -123,13 +124,13 @@ def test_adjustments_over_http_and_by_command(service: Server, app: httpx.Client
     ] * 2
     assert (waits.status_code, waits.json()["state"]) == (202, "waiting")
     assert own.stderr.splitlines()[-1] == "loyalty: who asked may not decide: it takes a second person"
-    assert decided.returncode == 0
-    assert decided.stdout.startswith(f"approval {number} approved: -600 points posted to M")
+    told = f"approval {number} approved: -600 points posted to M{member_no}\n"
+    assert (decided.returncode, decided.stdout) == (0, told)
     assert app.get("/v1/adjustments/2").json()["approved_by"] == "bert"
     assert app.get("/v1/adjustments/77").status_code == 404
     assert json.loads(by_hand.stdout)["state"] == "posted"
     assert app.get("/v1/members/C1").json()["balance"] == 50 + 100 - 600 + 5
-    assert "M4" in service.command("adjustments").stdout
+    assert f"  M{member_no}  " in service.command("adjustments").stdout
 
 
 def test_triggers_by_command(service: Server) -> None:
