@@ -10,7 +10,7 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from flows._flow import new_progress, programme_flow
-from flows.delivery import deliver_outbox
+from flows.delivery import deliver_close
 from flows.manager_review import ask_managers
 from flows.simulation import publish_simulation
 from loyalty.db.closing import Reviews
@@ -107,14 +107,14 @@ def monthly_loyalty(
     if done is None:
         return unchanged(chosen)
     if notify and flow_run.parent_flow_run_id is None:  # a backfill's months wait for the last one
-        _deliver()
+        _deliver(chosen)
     return closed(chosen)
 
 
-def _deliver() -> None:
+def _deliver(period: date) -> None:
     """Deliver the month's messages. The month is closed whatever becomes of them: the next delivery does the rest."""
     try:
-        get_run_logger().info("messages: %s", deliver_outbox())
+        get_run_logger().info("messages: %s", deliver_close(period))
     except (LoyaltyError, ConfigurationError) as error:
         get_run_logger().error("messages wait for the next delivery: %s", error)
 

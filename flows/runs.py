@@ -35,9 +35,12 @@ def close(period: str | None, terms: Terms, say: Say) -> str:
 
 def _deliver(say: Say) -> None:
     """Deliver a closed month's messages, as the flow does; those that can't go now wait for the next delivery."""
-    from loyalty.messages.delivery import deliver  # noqa: PLC0415 - loads the templates
+    from loyalty.messages.delivery import AFTER_A_CLOSE, deliver, more_due  # noqa: PLC0415 - loads the templates
 
     try:
+        if more_due(AFTER_A_CLOSE, clock.now()):
+            say(f"messages: {wording.left_waiting()}")
+            return
         done = deliver(clock.now())
         if done.later or done.unknown:
             say(f"messages: {wording.delivered(done)}")

@@ -26,6 +26,11 @@ def delivered(done: "Delivered") -> str:
     return said
 
 
+def left_waiting() -> str:
+    """More messages than a close delivers itself, and no deployment that does."""
+    return "many wait: `loyalty notify`, or the next daily_notifications, delivers them"
+
+
 def drained(done: "Drained") -> str:
     """A drain of the inbox."""
     held = f", {done.held:,} are held" if done.held else ""

@@ -39,6 +39,8 @@ from loyalty.rules.toml import parse
 from loyalty.settings import settings
 
 BATCH = 500
+AFTER_A_CLOSE = 5_000
+"""As many messages as a close delivers itself: seconds. More are left to a delivery of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,13 @@ def deliver(as_of: datetime, *, limit_per_batch: int = BATCH) -> Delivered:
             ways.append(_by_provider(sender, lanes[-1], name, as_of, limit_per_batch))
         ways.insert(0, lambda: _in_states(deliver_to_staff(channels.staff, rules, sender.zone, as_of)))
         return lapsed + _together(ways, [stopped.set, *(lane.stop for lane in lanes)])
+
+
+def more_due(most: int, as_of: datetime) -> bool:
+    """Whether more messages than that are due at `as_of`, an aware instant."""
+    with transaction() as connection:
+        due: int = run(connection, "outbox/count_due", as_of=as_of, most=most + 1).scalar_one()
+        return due > most
 
 
 Way = Callable[[], Delivered]
