@@ -43,6 +43,5 @@ def _handed_over(address: str, period: date) -> str:
         address,
         f"deployments/{deployment}/create_flow_run",
         name=f"notifications of {display_period(period)}",
-        idempotency_key=f"notifications-{display_period(period)}",
     )
     return f"delivered by a run of their own, {run['name']}"

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from importlib import import_module
@@ -68,7 +67,6 @@ UPGRADE = Upgrade(
     owed=0,
     rejected_in=None,
 )
-ENTRYPOINT = "flows.manager_review:manager_review"
 
 
 @pytest.fixture
@@ -81,20 +79,8 @@ def waiting(shop: URL) -> Approval:
 @pytest.fixture(scope="session")
 def deployed(prefect_server: Prefect) -> Prefect:
     """The server with the flow deployed, without a worker."""
-    flow = _posted(f"{prefect_server.api}/flows/", {"name": "manager_review"})
-    told = {"name": "manager_review", "flow_id": flow["id"], "entrypoint": ENTRYPOINT, "tags": ["loyalty"]}
-    _posted(f"{prefect_server.api}/deployments/", told)
+    prefect_server.deploy("manager_review")
     return prefect_server
-
-
-def _posted(url: str, body: dict[str, Any]) -> Any:
-    """What the server answers; it may say 503 for a moment while its SQLite is written to by others."""
-    for _ in range(100):
-        answer = httpx.post(url, json=body, timeout=30)
-        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-            break
-        time.sleep(0.2)
-    return answer.raise_for_status().json()
 
 
 def test_the_form_has_no_default_decision_and_names_members_by_number() -> None:
