@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, text
@@ -105,6 +106,15 @@ class Close(Moves):
             Batch(first, min(first + width, self.members.stop))
             for first in range(self.members.first, self.members.stop, width)
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """What a close was made of and what it made, as sums of row hashes; and how many statements."""
+
+    input_digest: Decimal
+    statements: int
+    output_digest: Decimal
 
 
 @contextmanager
@@ -305,7 +315,13 @@ def _even_out(connection: Connection, close: Close, part: Batch) -> None:
         _run(connection, "ledger/settle_cause", month, part, cause=later.cause)
 
 
-def finish(close: Close, *, finished_at: datetime) -> None:
+def digest(close: Close) -> Digests:
+    """Read the digests of what went into a close and what came out, once its statements are written."""
+    with transaction() as connection:
+        return Digests(**run(connection, "closing/digest_close", period=close.period).one()._asdict())
+
+
+def finish(close: Close, digests: Digests, *, finished_at: datetime) -> None:
     """End the close: digests, state closed, working tables dropped. Raises WorkLost if a step's mark is missing."""
     with transaction() as connection:
         covered = run(
@@ -313,8 +329,7 @@ def finish(close: Close, *, finished_at: datetime) -> None:
         ).scalar_one()
         if covered != close.members.stop - close.members.first:
             raise _lost("update_customer_points_balance", close)
-        found = run(connection, "closing/digest_close", period=close.period).one()
-        run(connection, "closing/finish_close", period=close.period, finished_at=finished_at, **found._asdict())
+        run(connection, "closing/finish_close", period=close.period, finished_at=finished_at, **asdict(digests))
     drop_run(close.run_no)
 
 
