@@ -13,7 +13,7 @@ EVERY_SECONDS = 0.2
 
 
 def main() -> None:
-    """Deliver all that is queued. `grown` is the most memory there was less that after a fifth of the time."""
+    """Deliver all that is queued. `grown` is the most memory there was less that after a tenth of the time."""
     done, sizes = threading.Event(), list[float]()
     watching = threading.Thread(target=_watch, args=(done, sizes))
     watching.start()
@@ -22,7 +22,7 @@ def main() -> None:
     finally:
         done.set()
         watching.join()
-    settled = sizes[len(sizes) // 5]
+    settled = sizes[len(sizes) // 10]
     told = {
         "sent": delivered.sent,
         "peak_memory_mb": round(max(sizes), 1),

@@ -1,4 +1,7 @@
-"""`make soak`: every law that Hypothesis tries, at its full counts; a line each at the end, which `--write` keeps.
+"""`make soak`: every law with a count, at its full counts; a line each at the end, which `--write` keeps.
+
+Most are tried by Hypothesis. Others are marked `counted`: they take their count from its settings as well, and record
+it as the property `tried`.
 
 python -m tests.bench.soak [--write [FILE]] [what pytest takes, such as a folder or -k WORDS]
 """
@@ -16,8 +19,8 @@ import pytest
 from tests.bench import notes
 from tests.bench.server import ROOT
 
-OPTIONS = ("-q", "-n", "2", "-m", "hypothesis", "--hypothesis-profile=soak", "-p", "tests.bench.soak")
-TOLD = "hypothesis_statistics"
+OPTIONS = ("-q", "-n", "2", "-m", "hypothesis or counted", "--hypothesis-profile=soak", "-p", "tests.bench.soak")
+TOLD, TRIED = "hypothesis_statistics", "tried"
 _EXAMPLES = re.compile(r"(\d+) passing")
 
 
@@ -49,8 +52,9 @@ class Laws:
         if report.when != "call" and report.passed:
             return
         law = self.found.setdefault(report.nodeid.partition("[")[0], Law())
-        tried = _EXAMPLES.findall(str(dict(report.user_properties).get(TOLD, "")))
-        law.examples += sum(map(int, tried))
+        properties = dict(report.user_properties)
+        tried = _EXAMPLES.findall(str(properties.get(TOLD, "")))
+        law.examples += sum(map(int, tried)) + int(str(properties.get(TRIED, 0)))
         law.seconds += report.duration
         if not report.passed:
             law.outcome = report.outcome

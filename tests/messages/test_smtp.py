@@ -1,10 +1,9 @@
 """E-mail by SMTP, to a server of the test's own: what arrives, how it is secured, and what a broken session means."""
 
-import asyncio
 import re
 import ssl
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from ipaddress import IPv4Address
@@ -12,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+from aiosmtpd.smtp import AuthResult
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,6 +25,7 @@ from loyalty.messages.channels.smtp import Security, Smtp
 from loyalty.messages.delivery import Delivered, deliver
 from loyalty.messages.mail import Email
 from tests.messages.conftest import Shop
+from tests.messages.mail_server import MailServer, serving
 
 NOW = datetime.fromisoformat("2018-01-15T12:00:00-05:00")
 SENDER = "club@shop.example"
@@ -34,85 +33,6 @@ SENDER = "club@shop.example"
 
 def _letter(to: str = "ana@example.test", text: str = "Hello, Ana\n", number: int = 1) -> Letter:
     return Letter(number, "welcome", to, Email("Hello", "<p>Hello, Ana", text), "Bell & Sons", "en", NOW, sender=SENDER)
-
-
-class MailServer:
-    """What aiosmtpd asks at each step; a test says otherwise by the step's name. Keeps what it accepted."""
-
-    def __init__(self) -> None:
-        self.accepted: list[tuple[str, list[str], bytes]] = []
-        self.replies: dict[str, list[str]] = {}
-        self.sessions = 0
-
-    def _reply(self, step: str) -> str | None:
-        replies = self.replies.get(step)
-        return replies.pop(0) if replies else None
-
-    async def handle_EHLO(  # noqa: D102, N802 - the names are aiosmtpd's, here and below
-        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
-    ) -> list[str]:
-        self.sessions += 1
-        session.host_name = hostname
-        return responses
-
-    async def handle_MAIL(  # noqa: D102, N802
-        self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        if said := await self._cut_or_said(server, "MAIL"):
-            return said
-        envelope.mail_from = address
-        envelope.mail_options.extend(options)
-        return "250 OK"
-
-    async def handle_RCPT(  # noqa: D102, N802
-        self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
-    ) -> str:
-        if said := await self._cut_or_said(server, "RCPT"):
-            return said
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: D102, N802
-        said = self._reply("DATA")
-        if said is None or said == "cut after":
-            content = envelope.original_content or b""
-            self.accepted.append((str(envelope.mail_from), list(envelope.rcpt_tos), content))
-        if said in {"cut", "cut after"}:
-            _cut(server)
-            return "421 gone"
-        return said or "250 OK"
-
-    async def _cut_or_said(self, server: SMTP, step: str) -> str | None:
-        said = self._reply(step)
-        if said == "cut":
-            _cut(server)
-            await asyncio.sleep(0)
-            return "421 gone"
-        return said
-
-
-def _cut(server: SMTP) -> None:
-    assert isinstance(server.transport, asyncio.WriteTransport)
-    server.transport.abort()
-
-
-class _AnyPort(Controller):
-    """A controller that finds its server wherever it listens."""
-
-    def _trigger_server(self) -> None:
-        assert isinstance(self.server, asyncio.Server)
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
-
-
-@contextmanager
-def _serving(server: MailServer, **options: Any) -> Iterator[int]:
-    controller = _AnyPort(server, hostname="127.0.0.1", port=0, **options)
-    controller.start()
-    try:
-        yield controller.port
-    finally:
-        controller.stop()
 
 
 @pytest.fixture
@@ -124,7 +44,7 @@ def mail_server() -> MailServer:
 @pytest.fixture
 def smtp(mail_server: MailServer) -> Iterator[Smtp]:
     """A channel to a server without TLS."""
-    with _serving(mail_server) as port, closing(_smtp(port)) as channel:
+    with serving(mail_server) as port, closing(_smtp(port)) as channel:
         yield channel
 
 
@@ -149,7 +69,7 @@ def test_an_email_arrives_as_it_was_written(smtp: Smtp, mail_server: MailServer)
 def test_no_line_ends_a_message_early(raw: list[bytes], ended: bool) -> None:
     """Law: whatever lines a message has, dots included, exactly they arrive, each ended by CRLF."""
     server, text = MailServer(), b"\n".join(raw) + (b"\n" if ended else b"")
-    with _serving(server) as port, closing(_smtp(port)) as channel:
+    with serving(server) as port, closing(_smtp(port)) as channel:
         letter = Letter(1, "k", "a@b.test", Email("", "", ""), "P", "en", NOW, sender=SENDER, raw=text)
         assert channel.send(letter) == Accepted(None)
 
@@ -212,7 +132,7 @@ def test_what_refuses_us_names_the_setting(
 
 def test_a_server_that_is_not_there(mail_server: MailServer) -> None:
     """Law: where nobody listens nothing was sent."""
-    with _serving(mail_server) as port:
+    with serving(mail_server) as port:
         pass
     with closing(_smtp(port)) as channel:
         assert channel.send(_letter()) == NotSent("smtp: no reply ConnectionRefusedError", whole_channel=True)
@@ -220,11 +140,11 @@ def test_a_server_that_is_not_there(mail_server: MailServer) -> None:
 
 def test_an_address_beyond_ascii(mail_server: MailServer) -> None:
     """Law: an address in another alphabet goes to a server that takes such addresses."""
-    with _serving(mail_server, enable_SMTPUTF8=False) as port, closing(_smtp(port)) as plain:
+    with serving(mail_server, enable_SMTPUTF8=False) as port, closing(_smtp(port)) as plain:
         assert plain.send(_letter("josé@example.test")) == Declined(
             "smtp: the server takes no address like this one (SMTPUTF8)", "bad address"
         )
-    with _serving(mail_server, enable_SMTPUTF8=True) as port, closing(_smtp(port)) as other:
+    with serving(mail_server, enable_SMTPUTF8=True) as port, closing(_smtp(port)) as other:
         assert other.send(_letter("josé@example.test")) == Accepted(None)
     assert mail_server.accepted[0][1] == ["josé@example.test"]
 
@@ -261,7 +181,7 @@ def _login(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: A
 
 
 def _secured(mail_server: MailServer, tls: ssl.SSLContext) -> Any:
-    return _serving(mail_server, tls_context=tls, require_starttls=True, auth_required=True, authenticator=_login)
+    return serving(mail_server, tls_context=tls, require_starttls=True, auth_required=True, authenticator=_login)
 
 
 def test_secured_by_starttls_and_a_login(mail_server: MailServer, certificate: ssl.SSLContext) -> None:
@@ -274,7 +194,7 @@ def test_secured_by_starttls_and_a_login(mail_server: MailServer, certificate: s
 
 def test_secured_from_the_first_byte(mail_server: MailServer, certificate: ssl.SSLContext) -> None:
     """Law: TLS from the first byte is as good."""
-    with _serving(mail_server, ssl_context=certificate) as port, closing(_smtp(port, "tls")) as channel:
+    with serving(mail_server, ssl_context=certificate) as port, closing(_smtp(port, "tls")) as channel:
         assert channel.send(_letter()) == Accepted(None)
 
 
@@ -305,7 +225,7 @@ def test_a_certificate_that_nobody_vouches_for(
 def test_a_server_without_starttls(mail_server: MailServer) -> None:
     """Law: a server that offers no STARTTLS is not trusted with a message when the settings want it."""
     with (
-        _serving(mail_server) as port,
+        serving(mail_server) as port,
         closing(_smtp(port, "starttls")) as channel,
         pytest.raises(ConfigurationError, match="LOYALTY_SMTP_SECURITY is starttls"),
     ):
@@ -318,7 +238,7 @@ def test_the_outbox_by_smtp(shop: Shop, mail_server: MailServer, monkeypatch: py
     facts = {"points": 40, "expires_at": "2018-04-01T04:00:00Z"}
     for number in range(25):
         shop.queue(shop.member(f"C{number}"), "points_expiring", facts)
-    with _serving(mail_server) as port:
+    with serving(mail_server) as port:
         for name, value in {
             "EMAIL_CHANNEL": "smtp", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port), "SMTP_SECURITY": "none",
             "BRAND_SENDER": SENDER, "SEND_AT_ONCE": "3",
