@@ -37,10 +37,16 @@ class StaffMessages(NotificationBlock):
         min_length=1,
         description="What stands before the subject of each message.",
     )
+    language: str = Field(
+        default="en",
+        title="Language",
+        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]+)*$",
+        description="That of the messages: registering makes it the first of the programme's languages.",
+    )
 
     async def notify(self, body: str, subject: str | None = None) -> None:
         """Leave a message. The same one again is the same file, so nobody reads it twice."""
         try:
-            await run_sync(alert, f"{self.programme}: {subject or 'Prefect'}", body)
+            await run_sync(alert, f"{self.programme}: {subject or 'Prefect'}", body, self.language)
         except (LoyaltyError, ConfigurationError) as error:
             raise NotificationError(str(error)) from error

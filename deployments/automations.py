@@ -5,14 +5,19 @@ one that has sent none for SILENCE_SECONDS is Crashed. A crashed run begins agai
 its page in the UI; the database knows what is done. After RESTARTS it is left Failed, with what to do. A run that a
 person cancelled is Cancelled, never Crashed, so nothing here begins it again.
 
+Staff are told in the programme's first language, as it is when this is registered.
+
 They look only at runs of deployments tagged `loyalty`, so that other work on the same server is not touched. Whoever
 switches one off in the UI finds it off after the next registration.
 """
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Literal, cast
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from prefect.automations import Automation
 from prefect.blocks.core import Block
@@ -25,6 +30,8 @@ from blocks._settings_block import DOCUMENT
 from blocks.staff_messages import StaffMessages
 from deployments.recovery import MESSAGE, NAME, RESTARTS, SETTLING_SECONDS, SILENT, TAG
 from loyalty.errors import ConfigurationError
+from loyalty.messages.staff_look import RUN_FAILED, RunNews, run_words, staff_voice
+from loyalty.messages.voice import Voice
 from loyalty.settings import settings
 
 SILENCE_SECONDS = 90
@@ -41,22 +48,20 @@ _OF_OURS = [
 # A run that waits for a manager is silent because it has no process. A server just started may hold back for minutes
 # the event that says so, and take the run for dead; one that did die is replaced by the daily flow.
 _NO_APPROVAL = {"prefect.resource.role": "flow", "prefect.resource.name": "!manager_review"}
-_MEND = "Mend what that names, then press Retry on the run's page."
-_BY_ITSELF = f"It begins again by itself, {RESTARTS} times at most."
-_NOT_TAKEN = "No worker takes it: `loyalty doctor` says why, `make up` starts one."
 _GIVEN_UP = (
     f"Crashed more than {RESTARTS} times: read the log of this run and of its worker, mend the cause, then press Retry"
     " on this page."
 )
 
 
-def register(say: Callable[[str], None]) -> None:
-    """Make the automations, or bring them up to date; again changes nothing.
+def register(say: Callable[[str], None], languages: tuple[str, ...] = ("en",)) -> None:
+    """Make the automations, or bring them up to date; again changes nothing. `languages` are the programme's.
 
     Raises ConfigurationError if the block that LOYALTY_STAFF_BLOCK names is not there, or can't notify.
     """
     with get_client(sync_client=True) as client:
-        for wanted in automations(_staff_block()):
+        speaker = staff_voice(RUN_FAILED, languages, "", ZoneInfo("UTC"))
+        for wanted in automations(_staff_block(speaker.language), speaker):
             there = client.read_automations_by_name(wanted.name)
             if not there:
                 client.create_automation(wanted)
@@ -65,12 +70,11 @@ def register(say: Callable[[str], None]) -> None:
             say(f"registered automation {wanted.name}")
 
 
-def automations(staff: UUID) -> list[AutomationCore]:
-    """All of them. `staff` is the block document by which staff are told."""
+def automations(staff: UUID, speaker: Voice) -> list[AutomationCore]:
+    """All of them. `staff` is the block document by which staff are told, `speaker` how."""
     few = [str(count) for count in range(1, RESTARTS + 1)]
     many = [f"[{RESTARTS + 1}-9]", "[1-9][0-9]*"]  # as file names are matched
     again = ChangeFlowRunState(state=StateType.SCHEDULED, name=NAME, message=MESSAGE)
-    advice = f"{{% if flow_run.run_count %}}{_BY_ITSELF}{{% else %}}{_MEND}{{% endif %}}"
     return [
         _automation(
             SILENCE,
@@ -92,23 +96,26 @@ def automations(staff: UUID) -> list[AutomationCore]:
             _seen("Crashed", runs=many),
             ChangeFlowRunState(state=StateType.FAILED, message=_GIVEN_UP),
         ),
-        _telling(staff, "failed", ["Failed", "TimedOut"], _MEND),
-        _telling(staff, "crashed", ["Crashed"], advice),
-        _telling(staff, "is late", ["Late"], _NOT_TAKEN),
+        _telling(staff, "failed", ["Failed", "TimedOut"], _words(speaker, "failed")),
+        _telling(staff, "crashed", ["Crashed"], _words(speaker, "crashed")),
+        _telling(staff, "is late", ["Late"], _words(speaker, "late")),
     ]
 
 
-def _staff_block() -> UUID:
-    """The block document by which staff are told; ours is made if it is not there yet."""
+def _staff_block(language: str) -> UUID:
+    """The block document by which staff are told; ours is made if it is not there yet, and told the language."""
     wanted = settings().staff_block
     try:
         block: Block = Block.load(wanted)  # type: ignore[assignment]  # sync here: no event loop is running
     except ValueError as error:
         if wanted != f"{StaffMessages.get_block_type_slug()}/{DOCUMENT}":
             raise ConfigurationError(_STAFF_BLOCK, f"names no block of this Prefect server: {wanted}") from error
-        return cast("UUID", StaffMessages().save(DOCUMENT))
+        return cast("UUID", StaffMessages(language=language).save(DOCUMENT))
     if "notify" not in block.get_block_capabilities():
         raise ConfigurationError(_STAFF_BLOCK, f"names a block that notifies nobody: {wanted}")
+    if isinstance(block, StaffMessages) and block.language != language:
+        block.language = language
+        block.save(wanted.partition("/")[2], overwrite=True)
     return cast("UUID", block._block_document_id)  # noqa: SLF001 - Prefect tells it nowhere else
 
 
@@ -148,17 +155,30 @@ def _seen(*states: str, runs: Sequence[str] = ("*",), once_in: timedelta = timed
     )
 
 
-def _telling(staff: UUID, what: str, states: Sequence[str], advice: str) -> AutomationCore:
-    body = (
-        "{{ deployment.name }}, run {{ flow_run.name }}: {{ flow_run.state.message or 'nothing more is known' }}\n\n"
-        f"{advice}\n{{{{ flow_run|ui_url }}}}"
-    )
-    subject = f"{{{{ deployment.name }}}} {{{{ flow_run.name }}}} {what}"
+def _telling(staff: UUID, what: str, states: Sequence[str], words: tuple[str, str]) -> AutomationCore:
+    subject, body = words
     return _automation(
         f"Loyalty: staff are told of a run that {what}",
         _seen(*states, once_in=QUIET),
         SendNotification(block_document_id=staff, subject=subject, body=body),
     )
+
+
+def _words(speaker: Voice, what: Literal["failed", "crashed", "late"]) -> tuple[str, str]:
+    """Subject and body as templates that Prefect's server fills in when it tells."""
+    news = RunNews(
+        deployment="{{ deployment.name }}",
+        run="{{ flow_run.name }}",
+        url="{{ flow_run|ui_url }}",
+        what=what,
+        said=lambda otherwise: f"{{{{ flow_run.state.message or {json.dumps(otherwise, ensure_ascii=False)} }}}}",
+        restarts=RESTARTS,
+    )
+    subject, body = run_words(news, speaker)
+    if what == "crashed":  # before it began at all, nothing begins it again
+        again = run_words(replace(news, again=True), speaker)[1]
+        body = f"{{% if flow_run.run_count %}}{again}{{% else %}}{body}{{% endif %}}"
+    return subject, body
 
 
 def _content(automation: AutomationCore) -> dict[str, Any]:

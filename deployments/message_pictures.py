@@ -1,7 +1,7 @@
 """The pictures of docs/message-content.md: `python -m deployments.message_pictures [KIND …]`, with a system's Chromium.
 
-One sheet for each kind: its e-mail in every language, by day and in dark mode, and its text messages. Nothing is needed
-but the templates: no database, no Prefect.
+One sheet for each kind: its e-mail in every language, by day and in dark mode, and its text messages, if it has any.
+Nothing is needed but the templates: no database, no Prefect.
 """
 
 import base64
@@ -58,11 +58,9 @@ def main(kinds: Sequence[str] = ()) -> int:
 
 def _sheet(browser: Browser, kind: str, file: Path) -> str:
     """Make the picture of a kind; a line about it."""
-    shown = [staff_preview(kind)] if kind in STAFF else [preview(kind, tag) for tag in LANGUAGES]
+    shown = [staff_preview(kind, tag) if kind in STAFF else preview(kind, tag) for tag in LANGUAGES]
     texts = [] if kind in STAFF else [preview(kind, tag, "sms") for tag in LANGUAGES]
     rows = [[_picture(browser, each, scheme) for each in shown] for scheme in ("light", "dark")]
-    if kind in STAFF:
-        rows = [[row[0] for row in rows]]
     page = browser.new_page(viewport={"width": round(WIDTH * SHRUNK) * len(rows[0]), "height": 100})
     page.set_content(_page(rows, texts))
     whole = page.screenshot(full_page=True)

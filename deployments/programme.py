@@ -12,8 +12,13 @@ from typing import Any
 import yaml
 
 from flows import prefect_api
+from loyalty import clock
+from loyalty.db.engine import connect
 from loyalty.db.programme import check_ready
+from loyalty.db.rules_versions import in_force
 from loyalty.errors import Refused
+from loyalty.rules.periods import period_of
+from loyalty.rules.programme import Programme
 from loyalty.settings import settings
 
 ROOT = Path(__file__).parent.parent
@@ -34,6 +39,16 @@ def zone() -> str:
         return check_ready().key
     except Refused:  # it is not set up yet
         return settings().time_zone
+
+
+def languages() -> tuple[str, ...]:
+    """The languages of the rules in force, of which the first is staff's, or those that rules have unless told."""
+    try:
+        period = period_of(clock.now(), check_ready())
+        with connect() as connection:
+            return in_force(connection, period)[1].languages
+    except Refused:  # it is not set up yet
+        return Programme().languages
 
 
 @cache

@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from deployments import pool
-from deployments.programme import ROOT
+from deployments.programme import ROOT, languages
 from flows import prefect_api
 from loyalty.commands.failures import guarded
 from loyalty.errors import LoyaltyError, Unavailable
@@ -38,7 +38,7 @@ def main() -> int:
         print(f"registered {block.get_block_type_slug()}")
     if deploying.wait() != 0:
         raise LoyaltyError("the deployments of prefect.yaml can't be made: the lines above say why")
-    automations.register(print)
+    automations.register(print, languages())
     return 0
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 
 from deployments import pool, ports, processes, record, recovery
-from deployments.programme import ROOT, version, wanted, zone
+from deployments.programme import ROOT, languages, version, wanted, zone
 from deployments.record import HOST, Part, Stack, locked, log
 from flows import prefect_api
 from loyalty.commands.failures import guarded
@@ -62,7 +62,9 @@ def up(say: Say) -> Stack:
         stack = _with_server(record.read(), database, say)
         stack = _with_service(stack, say)
         _await_server(stack)
-        deployed = _digest({"version": version(), "zone": zone(), "schedules": settings().schedules})
+        deployed = _digest(
+            {"version": version(), "zone": zone(), "languages": languages(), "schedules": settings().schedules}
+        )
         registering = None
         if stack.deployed != deployed or not _all_deployed(stack):
             pool.make(stack.api)

@@ -19,7 +19,7 @@ never holds an e-mail address, a phone number, a name or a password. The foreign
     ConfigurationError      outside that root: nobody who handles a failed month may swallow a wrong setting
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import ClassVar
 
@@ -73,7 +73,15 @@ class Waits(LoyaltyError):
 
 
 class Held(LoyaltyError):
-    """An event breaks a limit of the rules; nothing of it is done until a person releases it."""
+    """An event breaks a limit of the rules; nothing of it is done until a person releases it.
+
+    `limit` says which, as the rules have it: kind, and most, of, per and window, or hours.
+    """
+
+    def __init__(self, reason: str, limit: Mapping[str, object]) -> None:
+        """Say what breaks it, without personal data."""
+        super().__init__(reason)
+        self.limit = limit
 
 
 class BadInput(LoyaltyError):

@@ -197,7 +197,7 @@ def _put_off(connection: Connection, event: Event, error: LoyaltyError, now: dat
     if isinstance(error, Refused | BadInput):
         inbox.bury(connection, event, str(error), now)
     elif isinstance(error, Held):
-        inbox.hold(connection, event, str(error), now)
+        inbox.hold(connection, event, error, now)
     elif isinstance(error, Waits):
         inbox.postpone(connection, event, error, now)
     else:

@@ -58,7 +58,7 @@ def _kept(connection: Connection, request: Request, event: Event, held: Held) ->
     if first is not None:
         return first
     if inbox.receive(connection, event) is None:
-        inbox.hold(connection, event, str(held), clock.now())
+        inbox.hold(connection, event, held, clock.now())
     return Answer(0, "")
 
 

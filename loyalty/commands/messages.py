@@ -3,6 +3,7 @@
 import sys
 import webbrowser
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ _HEADERS = ("kind", "to", "channels", "languages", "about")
 def show_kinds(given: Namespace) -> int:
     """List every kind of message: to whom, by what, in which languages, about what."""
     rows: list[dict[str, Any]] = [_row(kind) for kind in KINDS] + [
-        {"kind": kind, "to": to, "channels": ["email"], "languages": ["en"], "about": about}
+        {"kind": kind, "to": to, "channels": ["email"], "languages": _spoken(kind, ["staff"]), "about": about}
         for kind, (to, about) in STAFF.items()
     ]
     if given.json:
@@ -35,12 +36,12 @@ def check(_given: Namespace) -> int:
     """Render every template with sample data; each that can't be rendered is a line, and the exit code then 1."""
     mistakes, count = [], 0
     for kind, language, channel in sorted(wording.written(wording.folders())):
-        if kind not in KINDS:
+        if kind not in (STAFF if channel == "staff" else KINDS):
             mistakes.append(f"{kind}.{language}.{channel}.j2: there is no kind of message {kind}")
             continue
         count += 1
         try:
-            preview(kind, language, channel)
+            staff_preview(kind, language) if channel == "staff" else preview(kind, language, channel)
         except LoyaltyError as error:
             mistakes.append(str(error))
     if mistakes:
@@ -54,11 +55,12 @@ def show(given: Namespace) -> int:
     if given.kind in STAFF:
         if given.channel == "sms":
             raise WrongUse(f"{given.kind} goes to staff by e-mail only")
-        shown = staff_preview(given.kind)
+        shown = staff_preview(given.kind, given.language)
     else:
         shown = preview(given.kind, given.language, given.channel)
-    if shown.language != given.language and given.kind not in STAFF:
-        say(f"there is no {given.kind} in {given.language}: members get it in {shown.language}")
+    if shown.language != given.language:
+        who = "staff" if given.kind in STAFF else "members"
+        say(f"there is no {given.kind} in {given.language}: {who} get it in {shown.language}")
     if not shown.html and given.out is None:
         alphabet = "GSM-7" if fits_alphabet(shown.text) else "UCS-2"
         count = segments(shown.text)
@@ -81,9 +83,13 @@ def _cell(value: Any) -> str:
 def _row(kind: str) -> dict[str, Any]:
     about = (KINDS[kind].__doc__ or "").strip().partition("\n")[0].partition(";")[0].replace("`", "").rstrip(".") + "."
     channels = [each for each in ("email", "sms") if any(has_template(kind, tag, each) for tag in wording.languages())]
-    spoken = sorted({tag for tag in wording.languages() if any(has_template(kind, tag, each) for each in channels)})
+    spoken = _spoken(kind, channels)
     to = "members who agreed to offers" if KINDS[kind].marketing else "members"
     return {"kind": kind, "to": to, "channels": channels, "languages": spoken, "about": about}
+
+
+def _spoken(kind: str, channels: Sequence[str]) -> list[str]:
+    return sorted({tag for tag in wording.languages() if any(has_template(kind, tag, each) for each in channels)})
 
 
 def _place(kind: str, language: str) -> Path:

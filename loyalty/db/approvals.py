@@ -86,12 +86,17 @@ class Approval:
         return run_name(self.kind, self.occasion)
 
     @property
+    def tier(self) -> str:
+        """The tier that a batch of upgrades leads to: of "2017-12 Gold 1" the middle."""
+        return self.occasion.partition(" ")[2].rpartition(" ")[0]
+
+    @property
     def about(self) -> str:
         """What is asked, in a sentence."""
         if self.kind == "tier_upgrades":
-            period, _, tier = self.occasion.partition(" ")
+            period = self.occasion.partition(" ")[0]
             which = f"{self.members:,} upgrades into" if self.members != 1 else "One upgrade into"
-            return f"{which} {tier.rpartition(' ')[0]} of {period} {'wait' if self.members != 1 else 'waits'}."
+            return f"{which} {self.tier} of {period} {'wait' if self.members != 1 else 'waits'}."
         return _ABOUT[self.kind].format(occasion=self.occasion)
 
 

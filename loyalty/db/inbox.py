@@ -4,6 +4,7 @@ An event is received before it is applied, in the transaction that applies it or
 applied yet waits, with the reason, for what it lacks or for its next try; one that never can is dead.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from sqlalchemy import Connection
 from loyalty.db.members import Row
 from loyalty.db.prepared import Prepared
 from loyalty.db.statements import run
-from loyalty.errors import NotFound, OtherContent, Waits
+from loyalty.errors import Held, NotFound, OtherContent, Waits
 
 STATES = ("waiting", "dead", "dropped")
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
@@ -142,9 +143,17 @@ def bury(connection: Connection, event: Event, reason: str, now: datetime) -> No
     run(connection, "inbox/bury_event", source=event.source, event_id=event.event_id, reason=reason, at=now)
 
 
-def hold(connection: Connection, event: Event, reason: str, now: datetime) -> None:
+def hold(connection: Connection, event: Event, held: Held, now: datetime) -> None:
     """Hold an event that breaks a limit until a person releases or refuses it, and tell staff."""
-    run(connection, "inbox/hold_event", source=event.source, event_id=event.event_id, reason=reason, at=now)
+    run(
+        connection,
+        "inbox/hold_event",
+        source=event.source,
+        event_id=event.event_id,
+        reason=str(held),
+        broken=json.dumps(dict(held.limit)),
+        at=now,
+    )
 
 
 def release(connection: Connection, event_no: int, by: str, now: datetime) -> Event | None:

@@ -55,21 +55,24 @@ def count(connection: Connection, deed: Deed, *, released: bool = False) -> None
     broken = run(connection, "velocity/count_deed", **asdict(deed)).one_or_none()
     if broken is not None and not released:
         what = f"points of {_DONE[deed.kind]}" if broken.measure == "points" else _DONE[deed.kind]
-        raise Held(f"more than {broken.most} {what} of one {_PER[broken.per]} in one {broken.span}")
+        limit = {"kind": deed.kind, "per": broken.per, "window": broken.span, "of": broken.measure, "most": broken.most}
+        raise Held(f"more than {broken.most} {what} of one {_PER[broken.per]} in one {broken.span}", limit)
 
 
 def after_change(connection: Connection, member_no: int, now: datetime, *, released: bool = False) -> None:
     """Raise Held if a redemption comes too soon after a change of contact data, unless it is released."""
-    hours = _too_soon(connection, "redeem_after_change", member_no, now)
+    kind = "redeem_after_change"
+    hours = _too_soon(connection, kind, member_no, now)
     if hours is not None and not released:
-        raise Held(f"a redemption within {hours} hours of a change of contact data")
+        raise Held(f"a redemption within {hours} hours of a change of contact data", {"kind": kind, "hours": hours})
 
 
 def after_redemption(connection: Connection, member_no: int, now: datetime, *, released: bool = False) -> None:
     """Raise Held if a refund comes too soon after a redemption of the same member, unless it is released."""
-    hours = _too_soon(connection, "refund_after_redemption", member_no, now)
+    kind = "refund_after_redemption"
+    hours = _too_soon(connection, kind, member_no, now)
     if hours is not None and not released:
-        raise Held(f"a refund within {hours} hours of a redemption")
+        raise Held(f"a refund within {hours} hours of a redemption", {"kind": kind, "hours": hours})
 
 
 def forget(connection: Connection, now: datetime) -> None:

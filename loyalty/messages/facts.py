@@ -14,6 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from loyalty.errors import BadInput
 from loyalty.rules.money import MINOR_DIGITS
+from loyalty.rules.programme import Measure, Per, Span, Watched
 
 
 def _first_of_month(text: object) -> object:
@@ -224,12 +225,24 @@ class GiftToDispatch(Facts):
     gifts: tuple[Gift, ...]
 
 
+class Limit(Facts):
+    """A limit of the rules: the most that is allowed of somebody in a window, or the hours that must be between."""
+
+    kind: Watched
+    most: int | None = None
+    of: Measure | None = None
+    per: Per | None = None
+    window: Span | None = None
+    hours: int | None = None
+
+
 class LimitBreached(Facts):
-    """An event held because it breaks a limit of the rules: its number, its kind, and which limit."""
+    """An event held because it breaks a limit of the rules: its number, its kind, which limit, and that in English."""
 
     number: int
     kind: str
     reason: str
+    limit: Limit
 
 
 STAFF_KINDS: Mapping[str, type[Facts] | None] = {

@@ -13,7 +13,7 @@ from loyalty.errors import WrongUse
 from loyalty.messages import wording
 from loyalty.messages.facts import KINDS, Notice, Voucher, VoucherFacts, read_facts
 from loyalty.messages.rendering import has_template, render_email, render_sms
-from loyalty.messages.staff_look import StaffNews, staff_html, staff_words
+from loyalty.messages.staff_look import RUN_FAILED, RunNews, StaffNews, run_words, staff_html, staff_voice, staff_words
 from loyalty.messages.voice import voice
 from loyalty.rules.programme import Programme
 
@@ -96,10 +96,7 @@ _APPROVAL = Approval(
 )
 _LAPSED = replace(_APPROVAL, state="lapsed", told="37 lapsed")
 _RUN = "http://127.0.0.1:4200/v2/runs/flow-run/5fb82625-bd55-4819-84f1-954b20983fb4"
-_FAILED = (
-    "Loyalty: monthly_loyalty 2018-01 failed",
-    "monthly_loyalty, run 2018-01: 2018-01 has not ended yet\n\nPress Retry once that is mended.\n" + _RUN,
-)
+_FAILED = RunNews("monthly_loyalty", "2018-01", _RUN, "failed", lambda _otherwise: "2018-01 has not ended yet")
 _STAFF_FACTS: Mapping[str, Mapping[str, Any]] = {
     "gift_to_dispatch": {
         "gifts": [
@@ -107,7 +104,12 @@ _STAFF_FACTS: Mapping[str, Mapping[str, Any]] = {
             {"task": "M88 redemption 41", "gift": "Tote bag", "since": "2018-01-02"},
         ]
     },
-    "limit_breached": {"number": 17, "kind": "redemption", "reason": "more than 500 points redeemed in a day"},
+    "limit_breached": {
+        "number": 17,
+        "kind": "redemption",
+        "reason": "more than 500 points of redemptions of one member in one day",
+        "limit": {"kind": "redeem", "per": "member", "window": "day", "of": "points", "most": 500},
+    },
 }
 
 
@@ -137,9 +139,7 @@ def preview(kind: str, language: str, channel: str | None = None, programme: str
     A kind that isn't written in the language comes in English, as it would to a member. Raises WrongUse for an
     unknown kind or language, BadInput for a template that is wrong.
     """
-    there = wording.languages()
-    if language not in there:
-        raise WrongUse(f"there are no templates in {language}; there are {', '.join(sorted(there))}")
+    _check_language(language)
     notice, speaker = sample(kind), voice(language, (language,), programme, _ZONE)
     if kind == "personal_offer" and language in _OFFERS:
         notice = replace(notice, facts=notice.facts.model_copy(update={"text": _OFFERS[language]}))
@@ -150,17 +150,29 @@ def preview(kind: str, language: str, channel: str | None = None, programme: str
     return Preview(email.subject, email.html, email.text, email.language or language)
 
 
-def staff_preview(kind: str, programme: str = "Loyalty") -> Preview:
-    """A message to staff of a kind in STAFF, from sample data. Raises BadInput for a template that is wrong."""
-    if kind == "run_failed":
-        subject, text = _FAILED
+def staff_preview(kind: str, language: str = wording.LAST_RESORT, programme: str = "Loyalty") -> Preview:
+    """A message to staff of a kind in STAFF, from sample data, where that is the programme's first language.
+
+    Raises WrongUse for an unknown language, BadInput for a template that is wrong.
+    """
+    _check_language(language)
+    speaker = staff_voice(kind, (language,), programme, _ZONE)
+    if kind == RUN_FAILED:
+        subject, text = run_words(_FAILED, speaker)
+        subject = f"{programme}: {subject}"
     else:
         facts = read_facts(kind, _STAFF_FACTS[kind]) if kind in _STAFF_FACTS else None
         asked = _LAPSED if kind == "review_overdue" else _APPROVAL
         coded = kind in {"review_waiting", "review_code"}
         news = StaffNews(None if facts else asked, facts, "4M7K-92FX" if coded else None, None if facts else _RUN)
-        subject, text = staff_words(kind, Programme(name=programme, review_code=coded), _ZONE, news)
-    return Preview(subject, staff_html(subject, text, programme), text, "en")
+        subject, text = staff_words(kind, Programme(name=programme, review_code=coded), speaker, news)
+    return Preview(subject, staff_html(subject, text, speaker), text, speaker.language)
+
+
+def _check_language(language: str) -> None:
+    there = wording.languages()
+    if language not in there:
+        raise WrongUse(f"there are no templates in {language}; there are {', '.join(sorted(there))}")
 
 
 def darkened(html: str) -> str:

@@ -74,8 +74,19 @@ def render(look: str, name: str, told: dict[str, Any]) -> str:
     return _rendered(_template(look, name), told).lstrip()
 
 
+def render_plain(name: str, told: dict[str, Any], speaker: Voice) -> tuple[str, str]:
+    """Subject and text of a template in plain text alone, such as a message to staff. Raises BadInput as above.
+
+    Lines that are indented, or addresses, are typed or followed as they are, and keep their direction.
+    """
+    subject, _, text = render("text", name, told | {"say": speaker}).partition("\n")
+    lines = _tidy(text.strip("\n")).split("\n")
+    steered = (each if each.startswith((" ", "http")) else _steered(each, speaker) for each in lines)
+    return _steered(" ".join(subject.split()), speaker), "\n".join(steered)
+
+
 def has_template(kind: str, language: str, channel: str) -> bool:
-    """Whether a kind has words in that language for "email" or "sms"."""
+    """Whether a kind has words in that language for a channel: "email", "sms" or "staff"."""
     return (kind, language, channel) in wording.written(wording.folders())
 
 

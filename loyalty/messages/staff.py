@@ -1,8 +1,8 @@
 """Messages to staff: what waits for a decision, reminders, one-time codes, gifts to send, limits that were reached.
 
-They go by LOYALTY_STAFF_CHANNEL: into files or by e-mail, to LOYALTY_STAFF_EMAIL or LOYALTY_WAREHOUSE_EMAIL, or to a
-channel of Slack. A code is drawn when its message is sent, and only its hash is kept, in the same transaction; of a
-message sent again the last code is the only one that counts.
+They are in the programme's first language, and go by LOYALTY_STAFF_CHANNEL: into files or by e-mail, to
+LOYALTY_STAFF_EMAIL or LOYALTY_WAREHOUSE_EMAIL, or to a channel of Slack. A code is drawn when its message is sent, and
+only its hash is kept, in the same transaction; of a message sent again the last code is the only one that counts.
 """
 
 import time
@@ -28,7 +28,8 @@ from loyalty.messages.courier import recorded
 from loyalty.messages.facts import read_facts
 from loyalty.messages.files import file_channel
 from loyalty.messages.mail import Email, mailbox
-from loyalty.messages.staff_look import StaffNews, fill, staff_html, staff_words
+from loyalty.messages.staff_look import StaffNews, fill, staff_html, staff_voice, staff_words
+from loyalty.messages.voice import Voice
 from loyalty.rules.programme import Programme
 from loyalty.settings import settings
 
@@ -181,31 +182,33 @@ def _prepared(connection: Connection, sender: _Sender, row: Row[Any]) -> tuple[L
 
 def _letter(sender: _Sender, news: StaffNews, row: Row[Any], to: str) -> Letter:
     """The message in words."""
-    subject, text = staff_words(row.kind, sender.rules, sender.zone, news)
+    speaker = staff_voice(row.kind, sender.rules.languages, sender.rules.name, sender.zone)
+    subject, text = staff_words(row.kind, sender.rules, speaker, news)
     return Letter(
         message_no=row.message_no,
         kind=row.kind,
         to=to,
-        content=Email(subject, html=staff_html(subject, text, sender.rules.name), text=text),
-        programme=sender.rules.name,
-        language="en",
+        content=Email(subject, html=staff_html(subject, text, speaker), text=text, language=speaker.language),
+        programme=speaker.programme,
+        language=speaker.language,
         sent_at=sender.as_of,
         sender=settings().brand_sender,
         to_staff=True,
-        raw=_raw(sender, subject, text, row, to),
+        raw=_raw(sender, speaker, (subject, text), row, to),
     )
 
 
-def _raw(sender: _Sender, subject: str, text: str, row: Row[Any], to: str) -> bytes:
+def _raw(sender: _Sender, speaker: Voice, words: tuple[str, str], row: Row[Any], to: str) -> bytes:
     """The message as files and mail servers take it."""
+    subject, text = words
     email = EmailMessage(policy=SMTP.clone(max_line_length=LONGEST_LINE))
-    email["From"] = formataddr((sender.rules.name, brand().sender))
+    email["From"] = formataddr((speaker.programme, brand().sender))
     email["To"] = to
     email["Subject"] = subject
     email["Date"] = format_datetime(sender.as_of)
     email["Message-ID"] = f"<staff-{row.message_no}@{brand().domain}>"
     email["Auto-Submitted"] = "auto-generated"
-    fill(email, subject, text, sender.rules.name)
+    fill(email, subject, text, speaker)
     return email.as_bytes()
 
 

@@ -80,6 +80,10 @@ class Voice:
         """A day and time of day in the programme's zone: March 31, 2018, 2:05 PM."""
         return _moment(at.astimezone(self.zone).replace(second=0, microsecond=0), self.locale)
 
+    def as_is(self, name: str) -> str:
+        """A name that machines know something by, whose parts stay in their order as a code's do."""
+        return name if self.direction == "ltr" else f"{_LEFT_TO_RIGHT}{name}{_LEFT_TO_RIGHT}"
+
     def code(self, stored: str) -> str:
         """A voucher's code in its groups, which stay in their order amid a language written from the right."""
         return display(stored) if self.direction == "ltr" else _LEFT_TO_RIGHT + display(stored)
@@ -175,4 +179,5 @@ def _day(day: date, locale: str) -> str:
 @lru_cache(_CACHED)
 def _moment(local: datetime, locale: str) -> str:
     joined = str(_parsed(locale).datetime_formats["medium"]).replace("'", "")
-    return joined.format(format_time(local, "short", locale=_parsed(locale)), _day(local.date(), locale))
+    time = format_time(local, "short", locale=_parsed(locale)).replace("\u202f", "\u00a0")  # narrow: many fonts lack it
+    return joined.format(time, _day(local.date(), locale))

@@ -1,6 +1,7 @@
 """Which templates there are: ours, and those of a folder of the user's own (LOYALTY_TEMPLATES), which come first.
 
-A file is named KIND.LANGUAGE.CHANNEL.j2. What a message can be said in is told by the files alone.
+A file is named KIND.LANGUAGE.CHANNEL.j2; the channel of what goes to staff is "staff". What a message can be said in is
+told by the files alone.
 """
 
 import textwrap
@@ -15,6 +16,7 @@ from loyalty.settings import settings
 
 TEMPLATES = Path(__file__).parent / "templates"
 LAST_RESORT = "en"  # the language of a message that has no template in any other that would do
+CHANNELS = frozenset({"email", "sms", "staff"})
 LINE_LENGTH = 72  # of the plain text part
 _SETTING = "LOYALTY_TEMPLATES"
 
@@ -32,9 +34,9 @@ def folders() -> tuple[Path, ...]:
 
 @cache
 def written(places: tuple[Path, ...]) -> frozenset[tuple[str, str, str]]:
-    """What is written in these folders: (kind, language, channel) of each template, "email" or "sms"."""
+    """What is written in these folders: (kind, language, channel) of each template, one of CHANNELS."""
     names = (path.name.split(".") for place in places for path in place.glob("*.*.*.j2"))
-    return frozenset((kind, language, channel) for kind, language, channel, _ in names if channel in {"email", "sms"})
+    return frozenset((kind, language, channel) for kind, language, channel, _ in names if channel in CHANNELS)
 
 
 def languages() -> frozenset[str]:

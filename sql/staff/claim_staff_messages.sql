@@ -4,9 +4,7 @@
 select
     m.message_no,
     m.kind,
-    coalesce(m.facts, case
-        when i.event_no is not null then jsonb_build_object('number', i.event_no, 'kind', i.kind, 'reason', i.reason)
-    end) as facts,
+    m.facts,
     m.tries,
     to_char(m.queued_at at time zone p.time_zone, 'YYYY-MM-DD') as queued_on,
     a.approval_no,

@@ -1,5 +1,6 @@
 """One-time codes: who decides has read the message to the managers."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_bytes
@@ -102,9 +103,9 @@ def test_managers_are_told_reminded_and_told_again(shop: Shop, monkeypatch: pyte
     messages = list(_messages())
 
     assert [message["Subject"] for message in messages] == [
-        "Review 2026-01 Gold 1 waits for a decision until 2026-02-16 12:00",
-        "Reminder: review 2026-01 Gold 1 waits for a decision until 2026-02-16 12:00",
-        "Review 2026-01 Gold 1 was not decided by 2026-02-16 12:00",
+        "Review 2026-01 Gold 1 waits for a decision until February 16, 2026, 12:00 PM",
+        "Reminder: review 2026-01 Gold 1 waits for a decision until February 16, 2026, 12:00 PM",
+        "Review 2026-01 Gold 1 was not decided by February 16, 2026, 12:00 PM",
     ]
     assert [message["To"] for message in messages] == ["managers@example.com"] * 3
     assert _words(messages[0]) == WAITING
@@ -130,9 +131,9 @@ def test_messages_that_cannot_go_are_withheld(shop: Shop) -> None:
 
 WAITING = """\
 5 upgrades into Gold of 2026-01 wait. Asked by a close; undecided on
-2026-02-16 12:00, it lapses.
+February 16, 2026, 12:00\u00a0PM, it lapses.
 
-To decide, open this page, and choose Resume in its menu (the three dots):
+To decide, open this page, and choose Resume in its menu (three dots):
 https://prefect.example.com/v2/runs/flow-run/5fb82625-bd55-4819-84f1-954b20983fb4
 Or in a terminal:
     loyalty approvals approve 1 --by HANDLE
@@ -157,8 +158,7 @@ def _words(message: EmailMessage) -> str:
 def _codes() -> list[str]:
     """The codes that came with them."""
     return [
-        line.rpartition(" ")[2].rstrip(".")
+        code
         for message in _messages()
-        for line in _words(message).splitlines()
-        if line.startswith("The one-time code")
+        for code in re.findall(r"^The one-time code for this decision:\n    (\S+)$", _words(message), re.MULTILINE)
     ]

@@ -52,6 +52,20 @@ def test_staff_are_told_by_slack_once(by_slack: ProviderDouble) -> None:
     assert len(_left()) == 1
 
 
+def test_staff_are_told_by_email(by_sendgrid: ProviderDouble, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law: by e-mail, word of a run goes out as text and as HTML, in the language that its words are in."""
+    monkeypatch.setenv("LOYALTY_STAFF_CHANNEL", "email")
+    monkeypatch.setenv("LOYALTY_OPS_EMAIL", "ops@example.com")
+    alert("Loyalty: monthly_loyalty 2026-02 ha fallado", "Pulsa Retry.", "es")
+
+    [told] = by_sendgrid.accepted
+    words = {part["type"]: part["value"] for part in told.request["content"]}
+    assert (told.to, told.request["headers"]["Content-Language"]) == ("ops@example.com", "es")
+    assert words["text/plain"] == "Pulsa Retry.\n"
+    assert 'lang="es"' in words["text/html"]
+    assert "Para el equipo" in words["text/html"]
+
+
 def test_word_that_slack_did_not_take(by_slack: ProviderDouble) -> None:
     """Law: whoever could not tell staff says so, and the file is there."""
     by_slack.faults.append(answer(503, ""))

@@ -112,13 +112,17 @@ def test_every_word_can_be_read(kind: str, language: str, dark: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(STAFF))
-def test_messages_to_staff_can_be_read(kind: str) -> None:
+@pytest.mark.parametrize("language", ["en", "es", "ar"])
+def test_messages_to_staff_can_be_read(kind: str, language: str) -> None:
     """What staff get is well formed and readable too, and its HTML says what its text says."""
-    shown = staff_preview(kind)
+    shown = staff_preview(kind, language)
+    direction = "rtl" if language == "ar" else "ltr"
 
     for dark in (False, True):
         page = Page(shown.html, dark=dark)
         assert len(page.open) == 1
+        stands = [(each["lang"], each["dir"]) for tag, each in page.tags if tag in {"html", "body"}]
+        assert stands == [(language, direction)] * 2
         assert all(min(contrast(ink, each) for each in grounds) >= LEAST for _, ink, grounds in page.told)
     said = " ".join(" ".join(text for text, *_ in page.told).split())
     lines = [" ".join(line.split()) for line in shown.text.splitlines()]

@@ -14,7 +14,7 @@ from loyalty.errors import BadInput, WrongUse
 from loyalty.messages import wording
 from loyalty.messages.facts import KINDS, Facts, read_facts
 from loyalty.messages.gsm7 import BASIC, segments
-from loyalty.messages.preview import SAMPLES, preview, sample
+from loyalty.messages.preview import SAMPLES, STAFF, preview, sample
 from loyalty.messages.rendering import has_template, render_email, render_sms
 from loyalty.messages.voice import voice
 from loyalty.messages.wording import TEMPLATES
@@ -36,7 +36,8 @@ def test_kinds_are_those_of_the_database(connection: Connection) -> None:
 def test_each_language_has_every_message() -> None:
     """A language is complete: no kind falls silent in it, and none has a template that nothing asks for."""
     wanted = {f"{kind}.{tag}.{channel}.j2" for kind in KINDS for tag in LANGUAGES for channel in CHANNELS}
-    wanted |= {f"{name}.{tag}.j2" for tag in LANGUAGES for name in ("email", "words")}
+    wanted |= {f"{kind}.{tag}.staff.j2" for kind in STAFF for tag in LANGUAGES}
+    wanted |= {f"{name}.{tag}.j2" for tag in LANGUAGES for name in ("email", "staff", "words")}
 
     assert {path.name for path in TEMPLATES.glob("*.j2")} == wanted
     assert LANGUAGES == ["ar", "en", "es"]

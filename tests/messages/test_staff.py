@@ -9,12 +9,15 @@ import pytest
 from loyalty.db import inbox
 from loyalty.db.engine import transaction
 from loyalty.db.inbox import Event
+from loyalty.errors import Held
 from loyalty.messages.alerts import alert
 from loyalty.messages.delivery import Delivered, deliver
 from loyalty.settings import settings
 from tests.messages.conftest import Shop
 
 NOON = datetime.fromisoformat("2018-01-15T12:00:00-05:00")
+LIMIT = {"kind": "redeem", "per": "member", "window": "day", "of": "points", "most": 500}
+BROKEN = Held("more than 500 points redeemed in a day", LIMIT)
 HELD = Event("default", "R1", "redemption", b"d" * 32, b"{}", NOON)
 
 
@@ -49,7 +52,7 @@ def test_each_hears_what_is_theirs(shop: Shop, monkeypatch: pytest.MonkeyPatch) 
         inbox.receive(connection, HELD)
     for _ in range(2):
         with transaction() as connection:
-            inbox.hold(connection, HELD, "more than 500 points redeemed in a day", NOON)
+            inbox.hold(connection, HELD, BROKEN, NOON)
 
     assert [deliver(NOON) for _ in range(2)] == [Delivered(sent=2), Delivered()]
     limit, gift = _read()
@@ -59,7 +62,7 @@ def test_each_hears_what_is_theirs(shop: Shop, monkeypatch: pytest.MonkeyPatch) 
     )
     assert "breaks it: more than 500 points redeemed in a day. It is kept" in " ".join(_text(limit).split())
     assert (gift["To"], gift["Subject"]) == ("warehouse@example.com", "1 gift waits to be sent")
-    assert "    M1 Platinum  Platinum welcome box  (since 2018-01-15)\n" in _text(gift)
+    assert "    2018-01-15  M1 Platinum: Platinum welcome box\n" in _text(gift)
     assert [part.get_content_type() for part in gift.iter_parts()] == ["text/plain", "text/html"]
     assert "Ana" not in _text(gift)
 

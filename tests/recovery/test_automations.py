@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -15,7 +16,10 @@ from deployments.automations import SILENCE_SECONDS
 from deployments.programme import wanted
 from deployments.recovery import TAG
 from loyalty.errors import ConfigurationError
+from loyalty.messages.staff_look import RUN_FAILED, staff_voice
 from tests.flows.conftest import Prefect
+
+ENGLISH = staff_voice(RUN_FAILED, ("en",), "", ZoneInfo("UTC"))
 
 
 def test_registering_again_changes_nothing(prefect_server: Prefect) -> None:
@@ -42,7 +46,7 @@ def test_a_block_that_can_tell_nobody_is_refused(prefect_server: Prefect, monkey
 @pytest.mark.parametrize(("flow", "watched"), [("monthly_loyalty", True), ("manager_review", False)])
 def test_a_run_that_waits_for_a_manager_is_not_taken_for_dead(flow: str, *, watched: bool) -> None:
     """Law: by the server's own reading of the trigger, silence means death for every run of ours but an approval's."""
-    [wanted_one] = [each for each in automations.automations(uuid4()) if each.name == automations.SILENCE]
+    [wanted_one] = [each for each in automations.automations(uuid4(), ENGLISH) if each.name == automations.SILENCE]
     related = [
         {"prefect.resource.id": "prefect.flow.1", "prefect.resource.role": "flow", "prefect.resource.name": flow},
         {"prefect.resource.id": "prefect.deployment.1", "prefect.resource.role": "deployment"},
