@@ -77,11 +77,11 @@ def render(look: str, name: str, told: dict[str, Any]) -> str:
 def render_plain(name: str, told: dict[str, Any], speaker: Voice) -> tuple[str, str]:
     """Subject and text of a template in plain text alone, such as a message to staff. Raises BadInput as above.
 
-    Lines that are indented, or addresses, are typed or followed as they are, and keep their direction.
+    Lines that are indented are typed as they are, and `url` is followed: both keep their direction.
     """
     subject, _, text = render("text", name, told | {"say": speaker}).partition("\n")
     lines = _tidy(text.strip("\n")).split("\n")
-    steered = (each if each.startswith((" ", "http")) else _steered(each, speaker) for each in lines)
+    steered = (each if each.startswith(" ") or each == told.get("url") else _steered(each, speaker) for each in lines)
     return _steered(" ".join(subject.split()), speaker), "\n".join(steered)
 
 

@@ -179,5 +179,5 @@ def _day(day: date, locale: str) -> str:
 @lru_cache(_CACHED)
 def _moment(local: datetime, locale: str) -> str:
     joined = str(_parsed(locale).datetime_formats["medium"]).replace("'", "")
-    time = format_time(local, "short", locale=_parsed(locale)).replace("\u202f", "\u00a0")  # narrow: many fonts lack it
-    return joined.format(time, _day(local.date(), locale))
+    time = format_time(local, "short", locale=_parsed(locale))
+    return joined.format("\u00a0".join(time.split()), _day(local.date(), locale))

@@ -106,7 +106,7 @@ def prefect_server() -> Iterator[Prefect]:
     home.mkdir(exist_ok=True)
     with _shared(home) as state:
         if not state:
-            state.update(_start(home))
+            state.update(start(home))
         state["users"] = state.get("users", 0) + 1
         api = state["api"]
     try:
@@ -170,7 +170,8 @@ def _python(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def _start(home: Path) -> dict[str, Any]:
+def start(home: Path) -> dict[str, Any]:
+    """Start a server that keeps all in a folder: its address, and what `processes.stop` takes."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

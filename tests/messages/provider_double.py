@@ -25,7 +25,7 @@ import jsonschema
 DOCUMENTS = Path(__file__).parent / "openapi"
 API_KEY, TOKEN = "SG.secret", "twilio-secret"
 ACCOUNT, SENDER, SERVICE = f"AC{'0' * 32}", "+15005550006", f"MG{'a' * 32}"
-SLACK_PATH = "/services/T0/B0/secret"
+SLACK_PATH = "/services/T0/B0/hidden-of-slack"
 # By SendGrid's reference of the headers object; not in the OpenAPI document.
 RESERVED = {"to", "from", "subject", "cc", "bcc", "reply-to", "content-type", "content-transfer-encoding", "received"}
 

@@ -1,14 +1,19 @@
 """The automations of Prefect's server: made once, kept up to date, and left off where somebody switched them off."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from prefect.events.actions import SendNotification
 from prefect.server.events.schemas.automations import EventTrigger
 from prefect.server.events.schemas.events import ReceivedEvent
+from prefect.server.schemas.core import FlowRun
+from prefect.server.schemas.states import State, StateType
+from prefect.server.utilities.user_templates import register_user_template_filters, render_user_template_sync
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments import automations, stack
@@ -19,6 +24,14 @@ from loyalty.errors import ConfigurationError
 from loyalty.messages.staff_look import RUN_FAILED, staff_voice
 from tests.flows.conftest import Prefect
 
+MEND = "Mend what that names, then press Retry on the run's page."
+AGAIN = "It begins again by itself, 3 times at most."
+ES = "La ejecución 2026-02 de close dice:"
+ES_AGAIN = "Vuelve a empezar por sí sola, 3 veces como máximo."
+ES_LATE = "Ningún worker la toma: `loyalty doctor` dice por qué y `make up` pone uno en marcha."
+AR_FAILED = "\u200f\u200eclose 2026-02\u200e: فشل التشغيل"
+AR = "التشغيل \u200e2026-02\u200e من close:"
+AR_MEND = "أصلح ما يرد أعلاه، ثم اضغط Retry في صفحة التشغيل."
 ENGLISH = staff_voice(RUN_FAILED, ("en",), "", ZoneInfo("UTC"))
 
 
@@ -63,6 +76,33 @@ def test_a_run_that_waits_for_a_manager_is_not_taken_for_dead(flow: str, *, watc
     )
 
     assert EventTrigger.model_validate(wanted_one.trigger.model_dump()).covers(heartbeat) is watched
+
+
+@pytest.mark.parametrize(
+    ("language", "what", "begun", "subject", "said"),
+    [
+        ("en", "failed", 1, "close 2026-02 failed", ["close, run 2026-02: no room", "", MEND]),
+        ("en", "crashed", 1, "close 2026-02 crashed", ["close, run 2026-02: no room", "", AGAIN]),
+        ("en", "crashed", 0, "close 2026-02 crashed", ["close, run 2026-02: no room", "", MEND]),
+        ("es", "crashed", 1, "close 2026-02 se ha interrumpido", [ES, "    no room", "", ES_AGAIN]),
+        ("es", "is late", 0, "close 2026-02 va con retraso", [ES, "    no room", "", ES_LATE]),
+        ("ar", "failed", 1, AR_FAILED, [AR, "    no room", "", AR_MEND]),
+    ],
+)
+def test_what_staff_are_told(language: str, what: str, begun: int, subject: str, said: list[str]) -> None:
+    """Law: the server fills in run, state and page, and says whether the run begins again, in staff's language."""
+    speaker = staff_voice(RUN_FAILED, (language,), "", ZoneInfo("UTC"))
+    name = f"Loyalty: staff are told of a run that {what}"
+    [found] = [each for each in automations.automations(uuid4(), speaker) if each.name == name]
+    [action] = found.actions
+    assert isinstance(action, SendNotification)
+    state = State(type=StateType.FAILED, message="no room")
+    run = FlowRun(flow_id=uuid4(), name="2026-02", run_count=begun, state=state)
+    told = {"deployment": SimpleNamespace(name="close"), "flow_run": run}
+    register_user_template_filters({"ui_url": lambda _run: "PAGE"})
+
+    assert render_user_template_sync(action.subject, told) == subject
+    assert render_user_template_sync(action.body, told).splitlines() == [*said, "PAGE"]
 
 
 def test_every_deployment_is_watched() -> None:
