@@ -7,6 +7,11 @@ import pytest
 from sqlalchemy import URL
 
 from deployments import programme
+from loyalty import clock
+from loyalty.db import rules_versions
+from loyalty.db.engine import transaction
+from loyalty.rules.periods import parse_period
+from loyalty.rules.programme import Programme
 
 NOBODY = "http://127.0.0.1:9/api"
 
@@ -31,6 +36,21 @@ def test_before_the_programme_is_set_up_the_setting_counts(
     monkeypatch.setenv("LOYALTY_TIME_ZONE", "Europe/Madrid")
 
     assert programme.zone() == "Europe/Madrid"
+
+
+def test_staff_are_told_in_the_languages_of_the_rules(shop: URL) -> None:
+    """Law: those of the rules in force now, not of rules to come."""
+    with transaction() as connection:
+        for month, languages in (("2026-04", ("es", "en")), ("2026-05", ("ar",))):
+            rules = Programme(languages=languages)
+            rules_versions.install(connection, rules, from_period=parse_period(month), by="anna", at=clock.now())
+
+    assert programme.languages() == ("es", "en")
+
+
+def test_before_the_programme_is_set_up_languages_are_the_usual(empty_database: URL) -> None:
+    """Law: who deploys first and migrates later registers English, until the next registration."""
+    assert programme.languages()[0] == "en"
 
 
 @pytest.mark.parametrize(("given", "active"), [(None, False), ("off", False), ("on", True)])
