@@ -56,10 +56,12 @@ def test_all_templates_are_checked(command: Loyalty, tmp_path: Path, monkeypatch
     folder = tmp_path / "own"
     folder.mkdir()
     (folder / "birthday.en.sms.j2").write_text("{{ nobody }}", encoding="utf-8")
+    (folder / "run_failed.es.staff.j2").write_text("{{ nothing }}", encoding="utf-8")
     (folder / "jubilee.en.sms.j2").write_text("hooray", encoding="utf-8")
     monkeypatch.setenv("LOYALTY_TEMPLATES", str(folder))
     done = command("messages", "check")
 
     assert (done.code, done.out) == (1, "")
     assert "birthday.en.sms.j2, line 1: 'nobody' is undefined" in done.err
+    assert "run_failed.es.staff.j2, line 1: 'nothing' is undefined" in done.err
     assert "jubilee.en.sms.j2: there is no kind of message jubilee" in done.err

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from loyalty.errors import BadInput, ConfigurationError
-from loyalty.messages.preview import preview, sample
+from loyalty.messages.preview import preview, sample, staff_preview
 from loyalty.messages.rendering import render_email, render_sms
 from loyalty.messages.voice import voice
 
@@ -51,6 +51,19 @@ def test_a_language_of_ones_own_falls_back_kind_by_kind(folder: Path) -> None:
     assert render_email(sample("welcome"), french).language == "es"
     assert render_email(sample("welcome"), lonely).subject == "Welcome to Loyalty"
     assert render_sms(sample("voucher_issued"), french).startswith("Loyalty: ya tienes tu vale de 10,00 US$")
+
+
+def test_staff_are_told_in_words_of_ones_own(folder: Path) -> None:
+    """What staff get can be in a language of one's own too, kind by kind, with a frame of that language."""
+    (folder / "gift_to_dispatch.fr.staff.j2").write_text(
+        "Cadeaux\nÀ {{ programme }}\n\n    {{ facts.gifts[0].task }}\n", "utf-8"
+    )
+    (folder / "staff.fr.j2").write_text('{% extends "staff.j2" %}{% block greeting %}Bonjour,{% endblock %}', "utf-8")
+    shown, other = staff_preview("gift_to_dispatch", "fr"), staff_preview("run_failed", "fr")
+
+    assert (shown.subject, shown.text, shown.language) == ("Cadeaux", "À Loyalty\n\n    M1253 Platinum\n", "fr")
+    assert all(said in shown.html for said in ('lang="fr"', "Bonjour,", "À Loyalty", "M1253 Platinum"))
+    assert other.language == "en"
 
 
 @pytest.mark.parametrize(
