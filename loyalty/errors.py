@@ -13,6 +13,7 @@ never holds an e-mail address, a phone number, a name or a password. The foreign
     ├── Held            it breaks a limit, and is kept until a person has seen it
     ├── BadInput            the data, the file or the rule given is wrong: mend it
     ├── Unavailable         a server can't be reached or started: try again
+    ├── NotMigrated         the database lacks what this release needs: run `loyalty migrate`
     ├── Unverified          nothing proves that the platform sent it: nothing is done
     ├── WorkLost            work done so far is gone: start the same thing again
     └── WrongUse            the arguments make no sense; the command exits 2
@@ -95,6 +96,10 @@ class BadInput(LoyaltyError):
 
 class Unavailable(LoyaltyError):
     """A server could not be reached or started; the same call may work in a moment."""
+
+
+class NotMigrated(LoyaltyError):
+    """The database lacks what this release needs: `loyalty migrate` brings it, and then the same works."""
 
 
 class Unverified(LoyaltyError):

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from loyalty import clock
 from loyalty.api import metrics
-from loyalty.api.bodies import Body, Id, Line, Told
+from loyalty.api.bodies import NUMBER, Body, Id, Line, Told
 from loyalty.api.callers import Needs
 from loyalty.api.repeats import Repeat, repeatable
 from loyalty.api.responses import PROBLEMS, response
@@ -86,7 +86,7 @@ def adjust(told: Adjusting, caller: Adjuster, repeat: Annotated[Repeat, Depends(
 
 
 @router.get("/{adjustment_id}", response_model=AdjustmentTold, summary="An adjustment")
-def find(adjustment_id: Annotated[str, Path(pattern="^[0-9]{1,18}$", examples=["1"])], _caller: Adjuster) -> Response:
+def find(adjustment_id: Annotated[str, Path(pattern=NUMBER, examples=["1"])], _caller: Adjuster) -> Response:
     """Show an adjustment as it stands now."""
     found = in_transaction(lambda connection: adjustments.find(connection, int(adjustment_id)))
     return response(Answer(200, _told(found)))

@@ -32,7 +32,7 @@ from loyalty.api.responses import ProblemDetails, WrongField
 from loyalty.api.server import end_with_parent
 from loyalty.api.work import at_once
 from loyalty.db import engine
-from loyalty.errors import BadInput, Refused, Unavailable
+from loyalty.errors import BadInput, NotMigrated, Refused, Unavailable
 from loyalty.settings import keep_settings
 
 THREADS = 16
@@ -72,8 +72,9 @@ def _make() -> FastAPI:
     parts = (identity, members, purchases, refunds, redemptions, vouchers, triggers, adjustments, webhooks, unsubscribe)
     for part in (*parts, problems, health, metrics):
         made.include_router(part.router)
-    for kind in (problems.Problem, RequestValidationError, HTTPException, BadInput, Refused, Unavailable):
-        made.add_exception_handler(kind, problems.answer)  # any other is a failure, and Front's to tell
+    known = (problems.Problem, RequestValidationError, HTTPException, BadInput, Refused, NotMigrated, Unavailable)
+    for kind in (*known, Exception):  # what is not known is a failure: it is answered, and then raised for Front to log
+        made.add_exception_handler(kind, problems.answer)
     made.openapi = lambda: _described(made)  # type: ignore[method-assign]
     return made
 

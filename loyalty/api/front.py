@@ -26,6 +26,7 @@ _LONGEST_ADDRESS = 4096
 _LARGEST_HEAD = 16 * 1024
 _CLIENT_GONE = 499
 _JSON = b"application/json"
+_NOT_UTF_8 = "the body is not JSON in UTF-8, without a byte order mark"
 _API, _WEBHOOKS = "/v1/", "/v1/webhooks/"
 _NOT_OURS = (_WEBHOOKS, PATH)
 """Where others say what they send: platforms, and mail programs that end messages by a form."""
@@ -58,7 +59,7 @@ class Front:
         try:
             body = await _bounded(scope, receive)
             await _admit(scope)
-            _check_type(scope, body)
+            _check_json(scope, body)
             scope[BODY] = body
         except Exception as error:
             problem = problem_of(error)
@@ -126,13 +127,19 @@ async def _admit(scope: Scope) -> None:
         await to_thread.run_sync(callers.check_rate, key)
 
 
-def _check_type(scope: Scope, body: bytes) -> None:
-    """See that a body says it is JSON. Raises the problem `unsupported-media-type`."""
+def _check_json(scope: Scope, body: bytes) -> None:
+    """See that a body says it is JSON, and is in UTF-8, which the inbox keeps. Raises problems."""
     if not body or scope["path"].startswith(_NOT_OURS):
         return
     given = (_header(scope["headers"], b"content-type") or b"").partition(b";")[0].strip().lower()
     if given != _JSON:
         raise Problem("unsupported-media-type")
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise Problem("malformed", _NOT_UTF_8) from None
+    if text.startswith("\ufeff") or "\0" in text:  # a mark of another encoding, or another encoding
+        raise Problem("malformed", _NOT_UTF_8)
 
 
 async def _bounded(scope: Scope, receive: Receive) -> bytes:

@@ -11,7 +11,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 
 from loyalty import clock
 from loyalty.api import events, metrics
-from loyalty.api.bodies import KEPT_HASHED, Body, Id, Line, Told, Trait
+from loyalty.api.bodies import KEPT_HASHED, NUMBER, Body, Day, Id, Line, Told, Trait
 from loyalty.api.callers import Needs
 from loyalty.api.repeats import Repeat, repeatable
 from loyalty.api.responses import PROBLEMS, response
@@ -44,8 +44,8 @@ class MemberFields(Body):
     phone: Annotated[Line, StringConstraints(max_length=40)] | None = Field(None, examples=["+15555550101"])
     first_name: _Name | None = Field(None, examples=["Ada"])
     last_name: _Name | None = Field(None, examples=["Lovelace"])
-    birthday: date | None = Field(None, examples=["1990-12-10"])
-    joined_on: date | None = Field(None, description="When the customer joined, by your own records.")
+    birthday: Day | None = Field(None, examples=["1990-12-10"])
+    joined_on: Day | None = Field(None, description="When the customer joined, by your own records.")
     time_zone: _Name | None = Field(None, description="Of the tz database.", examples=["Europe/London"])
     language: _Name | None = Field(None, description="A language tag (BCP 47).", examples=["en"])
     email_consent: bool = Field(False, description="Whether e-mails may be sent.")
@@ -105,9 +105,7 @@ class Entries(Told):
 def member_entries(
     customer_id: CustomerId,
     _caller: Reader,
-    cursor: Annotated[
-        str | None, Query(pattern="^[0-9]{1,18}$", description="The `next_cursor` of the page before.")
-    ] = None,
+    cursor: Annotated[str | None, Query(pattern=NUMBER, description="The `next_cursor` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="How many a page has at most.")] = 100,
 ) -> Response:
     """Page through all that moved a member's points. A cursor stays good: later entries come after it."""

@@ -15,11 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Scope
 
+from loyalty.api.bodies import PATTERNS
 from loyalty.errors import (
     AlreadyGiven,
     BadInput,
     LoyaltyError,
     NotFound,
+    NotMigrated,
     OtherContent,
     Refused,
     TooFewPoints,
@@ -72,12 +74,14 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             500, "Unforeseen", "The service failed; its log has the request_id. The same request may be sent again."
         ),
         "unavailable": Kind(
-            503, "Unavailable", "The database can't be reached; wait as Retry-After says and send the same again."
+            503, "Unavailable", "The database can't do it now; wait as Retry-After says and send the same again."
         ),
     }
 )
 
-_WRONG_METHOD = 405
+_UNREADABLE, _WRONG_METHOD = 400, 405
+_NO_JSON = "the body is not JSON, or its numbers or its depth are beyond reading"
+_NOT_MIGRATED = "the database lacks what this release needs until its operator has run `loyalty migrate`"
 _REFUSALS = {
     AlreadyGiven: "already-given",
     NotFound: "not-found",
@@ -91,6 +95,14 @@ _BY_STATUS = {
     413: "too-large",
     415: "unsupported-media-type",
 }
+
+
+_DETAILS = {
+    "extra_forbidden": "no such field",
+    "model_attributes_type": "must be a JSON object",
+    "string_unicode": "must be a text, with no half of a surrogate pair",
+}
+"""Of what pydantic finds, in words for who sends JSON."""
 
 
 class Problem(Exception):
@@ -186,6 +198,8 @@ def _told(kind: Kind) -> dict[str, str | int]:
 def _of_library(error: LoyaltyError) -> Problem:
     if isinstance(error, Unavailable):
         return Problem("unavailable", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    if isinstance(error, NotMigrated):  # the operator's to mend, so that a till keeps what it has to tell
+        return Problem("unavailable", _NOT_MIGRATED, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     if isinstance(error, BadInput):
         return Problem("invalid", errors=[_mistake(line) for line in error.mistakes])
     if isinstance(error, Refused):
@@ -206,7 +220,7 @@ def _invalid(error: RequestValidationError) -> Problem:
     """Name the places, and what would be right there, without the values."""
     found = error.errors()
     if any(each["type"] == "json_invalid" for each in found):
-        return Problem("malformed", "the body is not JSON")
+        return Problem("malformed", _NO_JSON)
     return Problem("invalid", errors=[{"pointer": _pointer(each["loc"]), "detail": _detail(each)} for each in found])
 
 
@@ -219,13 +233,16 @@ def _pointer(place: Sequence[str | int]) -> str:
 
 
 def _detail(found: Mapping[str, Any]) -> str:
-    if found["type"] == "extra_forbidden":
-        return "no such field"
-    if found["type"] == "value_error":
-        return str(found["ctx"]["error"])
-    return f"{found['msg'][0].lower()}{found['msg'][1:]}"
+    kind, context = found["type"], found.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "string_pattern_mismatch" and context["pattern"] in PATTERNS:
+        return PATTERNS[context["pattern"]]
+    said: str = _DETAILS.get(kind, found["msg"])
+    return said if said[1:2].isupper() else f"{said[0].lower()}{said[1:]}"  # but for "URL should …"
 
 
 def _by_status(error: HTTPException) -> Problem:
     kind = _BY_STATUS.get(error.status_code, "malformed" if error.status_code < 500 else "unforeseen")
-    return Problem(kind, headers=error.headers)
+    detail = _NO_JSON if error.status_code == _UNREADABLE else ""
+    return Problem(kind, detail, headers=error.headers)

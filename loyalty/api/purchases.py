@@ -97,7 +97,7 @@ async def _at_once(purchase: Purchase, event: Event, now: datetime) -> Outcome |
 
 def apply(connection: Connection, event: Event, now: datetime) -> Applied:
     """Record the sale that an event tells of; the applier of its kind."""
-    told = Purchase.model_validate_json(event.body)
+    told = Purchase.read(event.body)
     given = _sold(told)
     if given["occurred_at"] is None and event.tries:
         given["occurred_at"] = event.received_at  # when it came, not when it could be recorded

@@ -11,7 +11,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 
 from loyalty import clock
 from loyalty.api import metrics
-from loyalty.api.bodies import Body, Id, Label, Points, Told
+from loyalty.api.bodies import NUMBER, Body, Id, Label, Points, Told
 from loyalty.api.callers import Needs
 from loyalty.api.events import Applied
 from loyalty.api.held import HeldTold, answered_or_held, event_of
@@ -41,9 +41,7 @@ _NOT_SPENT = {"hold", "till", "staff", "location"}
 router = APIRouter(prefix="/v1/redemptions", tags=["redemptions"], responses=PROBLEMS)
 Redeemer = Annotated[Key, Depends(Needs("redemptions"))]
 Again = Annotated[Repeat, Depends(repeatable)]
-RedemptionId = Annotated[
-    str, Path(pattern="^[0-9]{1,18}$", description="As `POST /v1/redemptions` gave it.", examples=["1"])
-]
+RedemptionId = Annotated[str, Path(pattern=NUMBER, description="As `POST /v1/redemptions` gave it.", examples=["1"])]
 
 
 class Asked(Body):
@@ -146,7 +144,7 @@ def _redeem(spending: Spending, request: Request, body: bytes) -> Answer:
 
 def apply(connection: Connection, event: Event, now: datetime) -> Applied:
     """Spend the points that an event asks for, which a person has released; the applier of its kind."""
-    spending = Spending.model_validate_json(event.body)
+    spending = Spending.read(event.body)
     return Applied(_told(201, _spent(connection, spending, now, released=event.released)).body)
 
 

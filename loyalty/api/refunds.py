@@ -73,7 +73,7 @@ def record_refund(
 
 def apply(connection: Connection, event: Event, now: datetime) -> Applied:
     """Record the refund that an event tells of; the applier of its kind."""
-    given = Refund.model_validate_json(event.body).given()
+    given = Refund.read(event.body).given()
     if given["occurred_at"] is None and event.tries:
         given["occurred_at"] = event.received_at  # when it came, not when it could be recorded
     posted = accrual.record_refund(connection, accrual.Refund(**given), now)

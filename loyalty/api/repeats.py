@@ -6,6 +6,7 @@ from typing import Annotated, cast
 
 from fastapi import Header, Request
 
+from loyalty.api.bodies import REPEATED
 from loyalty.api.problems import Problem
 from loyalty.db import idempotency
 from loyalty.db.api_keys import Key
@@ -16,7 +17,7 @@ BODY = "loyalty.body"
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        pattern=r"^[\x21-\x7e]{1,255}$",
+        pattern=REPEATED,
         description="Your own text for this one request: sent again with the same content, it gets the first answer.",
         examples=["3f1c1a9e-8d57-4c8c-9d0e-6c2f1f0a7b55"],
     ),

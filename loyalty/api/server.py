@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from loyalty.api import logs
+from loyalty.api.problems import MEDIA_TYPE, Problem
 from loyalty.errors import Refused
 
 LARGEST_HEAD = 32 * 1024
@@ -67,7 +68,10 @@ def end_with_parent() -> None:
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """HTTP whose heads are bounded before they are whole: the parser itself would take headers of any size."""
+    """HTTP whose heads are bounded before they are whole: the parser itself would take headers of any size.
+
+    What is no HTTP, or has a method that nobody knows, is answered with a problem like all else.
+    """
 
     _head = 0
     _in_head = True
@@ -78,6 +82,13 @@ class BoundedHttp(HttpToolsProtocol):
         self._head += len(data)
         if self._in_head and self._head > LARGEST_HEAD:
             self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words, in place of which ours are sent
+        """Refuse what the parser can't read, and close the connection."""
+        body = Problem("malformed", "this is no HTTP request that the service can read").body().encode()
+        head = f"HTTP/1.1 400 Bad Request\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
+        self.transport.write(head.encode() + b"Connection: close\r\n\r\n" + body)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         """A request begins."""

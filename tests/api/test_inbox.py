@@ -19,6 +19,7 @@ from loyalty.api.app import application
 from loyalty.api.appliers import of_platform
 from loyalty.api.events import Applied, Drained, Outcome, arrive, drain
 from loyalty.cli import run
+from loyalty.db import inbox
 from loyalty.db.engine import transaction
 from loyalty.db.inbox import GIVEN_UP_AFTER, LONGEST_WAIT, Event
 from loyalty.errors import BadInput, LoyaltyError, OtherContent, Refused, Unverified, Waits
@@ -128,6 +129,19 @@ def test_a_failure_of_ours_loses_nothing(shop: URL, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(events.APPLIERS, "unheard-of", _note)
     assert drain(NOW + timedelta(hours=1), 10) == Drained(applied=1, dead=1)
     assert (_noted(), _states()["S1"]) == (["X1"], ("dead", "mended, and wrong"))
+
+
+def test_an_event_that_no_longer_reads_dies_alone(shop: URL) -> None:
+    """Law: an event of an older release which this one can't read is dead with the reason; the others are applied."""
+    body = json.dumps({"transaction_id": "P1", "customer_id": "C1", "amount": "1e3", "colour": "red"}).encode()
+    old = Event("default", "P1", "purchase", hashlib.sha256(body).digest(), body, NOW)
+    arrive(_event("R1", "refund", of="S1"))
+    with transaction() as connection:
+        inbox.receive(connection, old)
+        inbox.postpone(connection, old, Waits("there was no rate"), NOW)
+    assert drain(NOW + timedelta(hours=1), 10) == Drained(waiting=1, dead=1)
+    wrong = [f"/{field}: not a value that this field can have" for field in ("amount", "colour")]
+    assert _states()["P1"] == ("dead", "\n".join(wrong))
 
 
 def test_tries_become_rarer_and_end(shop: URL) -> None:

@@ -3,17 +3,20 @@
 import http.client
 import json
 import re
+import socket
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from sqlalchemy import URL
 
 from loyalty.api.front import LARGEST_BODY
 from loyalty.api.problems import KINDS
-from tests.api.conftest import ROOT, Server
+from tests.api.conftest import ROOT, Server, started
 
 JSON = {"Content-Type": "application/json"}
 
@@ -35,6 +38,11 @@ WRONG: list[tuple[str, str, dict[str, Any], tuple[int, str]]] = [
     ("PUT", C, {"content": b'{"email": ', "headers": JSON}, (400, "malformed")),
     ("PUT", C, {"content": b"\xff\xfe", "headers": JSON}, (400, "malformed")),
     ("PUT", C, {"content": b"[" * 50_000, "headers": JSON}, (400, "malformed")),
+    ("PUT", C, {"content": b'{"email": ' + b"9" * 5_000 + b"}", "headers": JSON}, (400, "malformed")),
+    ("PUT", C, {"content": "{}".encode("utf-16"), "headers": JSON}, (400, "malformed")),
+    ("PUT", C, {"content": "{}".encode("utf-16-le"), "headers": JSON}, (400, "malformed")),
+    ("PUT", C, {"content": "{}".encode("utf-8-sig"), "headers": JSON}, (400, "malformed")),
+    ("PUT", C, {"content": b'{"first_name": "\xed\xa0\x80"}', "headers": JSON}, (400, "malformed")),
     ("PUT", C, {"content": b"{}"}, (415, "unsupported-media-type")),
     ("PUT", C, {"data": {"a": "b"}}, (415, "unsupported-media-type")),
     ("PUT", C, {"json": []}, (422, "invalid")),
@@ -61,6 +69,71 @@ def test_what_is_wrong_is_told_by_its_kind(
 ) -> None:
     """Law: each mistake of a caller gets its own status and kind, in the shape of a problem."""
     assert _problem(till.request(method, address, **sent)) == expected
+
+
+@pytest.mark.parametrize("line", ["BREW /v1/members/C HTTP/1.1", "GET /v1/members/\xff HTTP/1.1", "\x16\x03\x01"])
+def test_what_is_no_http_is_told_too(api: Server, line: str) -> None:
+    """Law: a method that nobody knows, and what is no HTTP at all, gets a problem, too."""
+    at = urlsplit(api.url)
+    with socket.create_connection((at.hostname, at.port), timeout=10) as connection:
+        connection.sendall(f"{line}\r\nHost: x\r\n\r\n".encode("latin-1"))
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        told = json.loads(answer.read())
+    assert (answer.status, answer.headers["content-type"]) == (400, "application/problem+json")
+    assert (told["type"], told["status"]) == ("/problems/malformed", 400)
+
+
+DETAILS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("/v1/purchases", {"amount": "1_000"}, "/amount", 'must be a decimal number as text, such as "99.90"'),
+    ("/v1/purchases", {"currency": "usd"}, "/currency", "must be a currency code of ISO 4217, in capitals"),
+    (
+        "/v1/purchases",
+        {"customer_id": " C1"},
+        "/customer_id",
+        "must be one line of text, without control characters, and without a space at either end",
+    ),
+    (
+        "/v1/purchases",
+        {"occurred_at": "1700000000"},
+        "/occurred_at",
+        'must be a date and time in ISO 8601, such as "2026-11-01T10:00:00Z"',
+    ),
+    ("/v1/hooks", {"event": "x", "url": "ftp://x"}, "/url", "URL scheme should be 'http' or 'https'"),
+]
+
+
+@pytest.mark.parametrize(("address", "body", "pointer", "detail"), DETAILS)
+def test_a_wrong_value_is_told_in_words(
+    till: httpx.Client, address: str, body: dict[str, Any], pointer: str, detail: str
+) -> None:
+    """Law: what is wrong of a field is told in words, and not by a regular expression."""
+    assert {"pointer": pointer, "detail": detail} in till.post(address, json=body).json()["errors"]
+
+
+def test_a_failure_is_a_problem_and_is_logged(own_database: URL, tmp_path: Path) -> None:
+    """Law: what nobody foresaw is answered as a problem, and the log has its trace under the request's number."""
+    with started(own_database, tmp_path) as server, server.caller() as till:
+        till.put(C, json={})
+        server.execute("alter table loyalty.accounts rename column member_no to renamed")
+        refused = till.get(C)
+        assert _problem(refused) == (500, "unforeseen")
+    (failure,) = [line for line in server.logged() if line["event"] == "failure"]
+    assert failure["request_id"] == refused.headers["x-request-id"]
+
+
+def test_a_database_that_is_not_migrated_is_not_the_callers_mistake(own_database: URL, tmp_path: Path) -> None:
+    """Law: while a table is missing a request is 503, to be sent again; the same is done once it is there."""
+    sale = {"json": {"transaction_id": "T1", "customer_id": "C1", "amount": "10.00"}}
+    spent = {"json": {"customer_id": "C1", "points": 1}, "headers": {"Idempotency-Key": "k"}}
+    with started(own_database, tmp_path) as server, server.caller() as till:
+        for table, address, sent in (("inbox", "/v1/purchases", sale), ("lots", "/v1/redemptions", spent)):
+            server.execute(f"alter table loyalty.{table} rename to renamed")
+            refused = till.post(address, **sent)
+            assert _problem(refused) == (503, "unavailable")
+            assert int(refused.headers["retry-after"]) > 0
+            server.execute(f"alter table loyalty.renamed rename to {table}")
+            assert till.post(address, **sent).status_code == 201
 
 
 def test_a_body_without_a_length_is_bounded_too(till: httpx.Client) -> None:
