@@ -16,7 +16,7 @@ from flows import approval_runs, prefect_api
 from loyalty.commands.doctor import Finding
 from loyalty.db import embedded
 from loyalty.db.approval_runs import waiting
-from loyalty.errors import ConfigurationError, LoyaltyError, Refused
+from loyalty.errors import ConfigurationError, LoyaltyError, NotMigrated
 from loyalty.settings import settings
 
 AUTOMATIONS = "Loyalty: "  # how the names of ours begin
@@ -62,7 +62,7 @@ def prefect() -> Iterator[Finding]:
     for examine in (_server, _pool, _deployments, _schedules, _blocks, _automations, _late, _approvals):
         try:
             yield examine(address)
-        except Refused as error:  # it is told where the database is looked at
+        except NotMigrated as error:  # it is told where the database is looked at
             yield Finding(examine.__name__.strip("_"), "note", f"not looked at: {error}")
         except (LoyaltyError, ConfigurationError) as error:
             mend = f"its log may say why: {record.log('prefect-server')}"

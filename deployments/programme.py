@@ -16,7 +16,7 @@ from loyalty import clock
 from loyalty.db.engine import connect
 from loyalty.db.programme import check_ready
 from loyalty.db.rules_versions import in_force
-from loyalty.errors import Refused
+from loyalty.errors import NotMigrated, Refused
 from loyalty.rules.periods import period_of
 from loyalty.rules.programme import Programme
 from loyalty.settings import settings
@@ -37,7 +37,7 @@ def zone() -> str:
     """The programme's zone, or the one that it will have."""
     try:
         return check_ready().key
-    except Refused:  # it is not set up yet
+    except NotMigrated:  # it is not set up yet
         return settings().time_zone
 
 
@@ -47,7 +47,7 @@ def languages() -> tuple[str, ...]:
         period = period_of(clock.now(), check_ready())
         with connect() as connection:
             return in_force(connection, period)[1].languages
-    except Refused:  # it is not set up yet
+    except NotMigrated:  # it is not set up yet
         return Programme().languages
 
 

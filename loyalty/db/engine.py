@@ -11,7 +11,7 @@ from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from loyalty.db import embedded
-from loyalty.errors import BadInput, ConfigurationError, LoyaltyError, Refused, Unavailable, WorkLost
+from loyalty.errors import BadInput, ConfigurationError, LoyaltyError, NotMigrated, Refused, Unavailable, WorkLost
 from loyalty.settings import settings
 
 SCHEMA = "loyalty"
@@ -105,8 +105,8 @@ def dispose() -> None:
 def translated() -> Iterator[None]:
     """Turn the driver's errors into ours.
 
-    Raises Unavailable for a lost or refused connection, a deadlock or a serialization failure; Refused,
-    BadInput or WorkLost for what our own SQL functions raise; LoyaltyError for the rest.
+    Raises Unavailable for a lost or refused connection, a deadlock or a serialization failure; NotMigrated where a
+    table is missing; Refused, BadInput or WorkLost for what our own SQL functions raise; LoyaltyError for the rest.
     """
     try:
         yield
@@ -197,7 +197,7 @@ def _ours(error: BaseException) -> Exception:
     if is_retryable(error):
         return Unavailable(f"the database can't be reached, or ended the work: {said}")
     if state in _NOT_MIGRATED:
-        return Refused(f"the database lacks something ({said}): run `loyalty migrate`")
+        return NotMigrated(f"the database lacks something ({said}): run `loyalty migrate`")
     return LoyaltyError(f"the database refused a statement: {said}")
 
 

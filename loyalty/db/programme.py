@@ -11,7 +11,7 @@ from loyalty.db.engine import connect
 from loyalty.db.migrations import Migration
 from loyalty.db.rules_versions import history, install_first
 from loyalty.db.statements import run
-from loyalty.errors import ConfigurationError, Refused
+from loyalty.errors import ConfigurationError, NotMigrated
 from loyalty.rules.toml import DEFAULT_FILE, read
 from loyalty.settings import settings
 
@@ -46,26 +46,26 @@ def set_up(connection: Connection, *, at: datetime) -> SetUp:
 def check_ready() -> ZoneInfo:
     """Give the programme's zone once the database is seen to be set up, by this release.
 
-    Raises Refused for a database that needs a migrate, ConfigurationError for a setting that contradicts it.
+    Raises NotMigrated for a database that needs a migrate, ConfigurationError for a setting that contradicts it.
     """
     with connect() as connection:
         if connection.scalar(text("select to_regclass('loyalty.migrations')")) is None:
-            raise Refused("the database is not set up yet: run `loyalty migrate`")
+            raise NotMigrated("the database is not set up yet: run `loyalty migrate`")
         connection.rollback()
         missing = migrations.pending(connection)
         if missing:
-            raise Refused(f"the database lacks migration {missing[0]}: run `loyalty migrate`")
+            raise NotMigrated(f"the database lacks migration {missing[0]}: run `loyalty migrate`")
         return zone(connection)
 
 
 def zone(connection: Connection) -> ZoneInfo:
     """Give the zone in which the programme's months begin.
 
-    Raises Refused before the first migrate, ConfigurationError if LOYALTY_TIME_ZONE names another one.
+    Raises NotMigrated before the first migrate, ConfigurationError if LOYALTY_TIME_ZONE names another one.
     """
     fixed = run(connection, "reads/programme_zone").scalar_one_or_none()
     if fixed is None:
-        raise Refused("the programme is not set up yet: run `loyalty migrate`")
+        raise NotMigrated("the programme is not set up yet: run `loyalty migrate`")
     given = settings()
     if "time_zone" in given.model_fields_set and given.time_zone != fixed:
         raise ConfigurationError(

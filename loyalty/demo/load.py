@@ -9,7 +9,7 @@ from loyalty.db.imports import ImportResult, Progress, import_members, import_tr
 from loyalty.db.programme import check_ready, set_up
 from loyalty.db.statements import run
 from loyalty.demo.complete_journey import SOURCE, ZONE, write_files
-from loyalty.errors import ConfigurationError, Refused
+from loyalty.errors import ConfigurationError, NotMigrated, Refused
 from loyalty.settings import settings
 
 _ZONE_SETTING = "LOYALTY_TIME_ZONE"
@@ -46,7 +46,7 @@ def claim() -> None:
     """
     try:
         check_ready()
-    except Refused:  # nobody's yet
+    except NotMigrated:  # nobody's yet
         os.environ.setdefault(_ZONE_SETTING, ZONE)
     except ConfigurationError as error:
         if error.setting != _ZONE_SETTING:

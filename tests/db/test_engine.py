@@ -11,7 +11,7 @@ import sqlalchemy
 from sqlalchemy import URL, text
 
 from loyalty.db import embedded, engine
-from loyalty.errors import BadInput, ConfigurationError, LoyaltyError, Refused, Unavailable, WorkLost
+from loyalty.errors import BadInput, ConfigurationError, LoyaltyError, NotMigrated, Refused, Unavailable, WorkLost
 
 EMAIL = "gold.member@example.com"
 
@@ -108,7 +108,7 @@ def test_a_wrong_statement_is_told_with_its_cause(empty_database: URL) -> None:
 
 def test_a_database_that_was_not_migrated_is_told_what_to_do(empty_database: URL) -> None:
     """Law: who forgot `loyalty migrate` is told so."""
-    with pytest.raises(Refused) as caught, engine.connect() as connection:
+    with pytest.raises(NotMigrated) as caught, engine.connect() as connection:
         connection.execute(text("select * from loyalty.members"))
     assert str(caught.value) == (
         'the database lacks something (relation "loyalty.members" does not exist): run `loyalty migrate`'
