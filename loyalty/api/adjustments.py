@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from loyalty import clock
 from loyalty.api import metrics
 from loyalty.api.bodies import NUMBER, Body, Id, Line, Told
-from loyalty.api.callers import Needs
+from loyalty.api.callers import needs
 from loyalty.api.repeats import Repeat, repeatable
-from loyalty.api.responses import PROBLEMS, response
+from loyalty.api.responses import differs, problems, response
 from loyalty.api.work import answered_once, in_transaction
 from loyalty.db import adjustments
 from loyalty.db.adjustments import Adjustment, State
@@ -20,8 +20,8 @@ from loyalty.db.api_keys import Key
 from loyalty.db.idempotency import Answer
 from loyalty.rules.programme import HANDLE, LABEL, MOST_POINTS
 
-router = APIRouter(prefix="/v1/adjustments", tags=["adjustments"], responses=PROBLEMS)
-Adjuster = Annotated[Key, Depends(Needs("adjustments"))]
+router = APIRouter(prefix="/v1/adjustments", tags=["adjustments"])
+Adjuster = Annotated[Key, needs("adjustments")]
 
 
 class Adjusting(Body):
@@ -48,16 +48,23 @@ class AdjustmentTold(Told):
     points: int = Field(examples=[100])
     reason: str = Field(examples=["goodwill"])
     author: str = Field(examples=["anna"])
-    approval: int | None = Field(description="The number of the approval it waits or waited for.")
-    approved_by: str | None
-    posted_at: datetime | None
+    approval: int | None = Field(description="The number of the approval it waits or waited for.", examples=[None])
+    approved_by: str | None = Field(description="Who decided, by handle.", examples=[None])
+    posted_at: datetime | None = Field(description="When its points were posted.", examples=["2026-03-01T10:00:00Z"])
 
 
 @router.post(
     "",
     status_code=201,
     response_model=AdjustmentTold,
-    responses={202: {"model": AdjustmentTold, "description": "It is kept until a second person approves"}},
+    responses=problems("idempotency-key-missing", "not-found", "refused", "too-few-points", "other-content")
+    | {
+        202: {
+            "model": AdjustmentTold,
+            "description": "It is kept until a second person approves",
+            **differs(state="waiting", approval=1, posted_at=None),
+        }
+    },
     summary="Give or take points by hand",
 )
 def adjust(told: Adjusting, caller: Adjuster, repeat: Annotated[Repeat, Depends(repeatable)]) -> Response:
@@ -85,8 +92,13 @@ def adjust(told: Adjusting, caller: Adjuster, repeat: Annotated[Repeat, Depends(
     return response(answer)
 
 
-@router.get("/{adjustment_id}", response_model=AdjustmentTold, summary="An adjustment")
-def find(adjustment_id: Annotated[str, Path(pattern=NUMBER, examples=["1"])], _caller: Adjuster) -> Response:
+@router.get("/{adjustment_id}", response_model=AdjustmentTold, summary="An adjustment", responses=problems("not-found"))
+def find(
+    adjustment_id: Annotated[
+        str, Path(pattern=NUMBER, description="As `POST /v1/adjustments` gave it.", examples=["1"])
+    ],
+    _caller: Adjuster,
+) -> Response:
     """Show an adjustment as it stands now."""
     found = in_transaction(lambda connection: adjustments.find(connection, int(adjustment_id)))
     return response(Answer(200, _told(found)))

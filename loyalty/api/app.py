@@ -3,12 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
 
 from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
 from loyalty.api import (
@@ -18,6 +16,7 @@ from loyalty.api import (
     identity,
     members,
     metrics,
+    problem_kinds,
     problems,
     purchases,
     redemptions,
@@ -27,8 +26,8 @@ from loyalty.api import (
     vouchers,
     webhooks,
 )
+from loyalty.api.described import describe
 from loyalty.api.front import Front
-from loyalty.api.responses import ProblemDetails, WrongField
 from loyalty.api.server import end_with_parent
 from loyalty.api.work import at_once
 from loyalty.db import engine
@@ -70,26 +69,13 @@ def _make() -> FastAPI:
         redirect_slashes=False,
     )
     parts = (identity, members, purchases, refunds, redemptions, vouchers, triggers, adjustments, webhooks, unsubscribe)
-    for part in (*parts, problems, health, metrics):
+    for part in (*parts, problem_kinds, health, metrics):
         made.include_router(part.router)
     known = (problems.Problem, RequestValidationError, HTTPException, BadInput, Refused, NotMigrated, Unavailable)
     for kind in (*known, Exception):  # what is not known is a failure: it is answered, and then raised for Front to log
         made.add_exception_handler(kind, problems.answer)
-    made.openapi = lambda: _described(made)  # type: ignore[method-assign]
+    made.openapi = lambda: describe(made)  # type: ignore[method-assign]
     return made
-
-
-def _described(made: FastAPI) -> dict[str, Any]:
-    """OpenAPI as FastAPI writes it, with the problems' schema that all routes name."""
-    if made.openapi_schema is None:
-        schema = get_openapi(title=made.title, version=made.version, description=made.description, routes=made.routes)
-        schemas = schema["components"]["schemas"]
-        for model in (ProblemDetails, WrongField):
-            described = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            described.pop("$defs", None)
-            schemas[model.__name__] = described
-        made.openapi_schema = schema
-    return made.openapi_schema
 
 
 application = Front(_make())

@@ -3,9 +3,9 @@
 import time
 from collections import OrderedDict
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
-from fastapi import Request
+from fastapi import Request, Security
 from fastapi.openapi.models import HTTPBearer as BearerModel
 from fastapi.security.base import SecurityBase
 
@@ -42,6 +42,11 @@ class Needs(SecurityBase):
         if not key.may(self.scope):
             raise Problem("forbidden", self._refusal)
         return key
+
+
+def needs(scope: str) -> Any:
+    """For an argument of an endpoint: the caller's key, which must have one of the SCOPES; OpenAPI says which."""
+    return Security(Needs(scope), scopes=[scope])
 
 
 def bearer(authorization: bytes | None) -> bytes:

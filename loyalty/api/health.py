@@ -3,11 +3,14 @@
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from loyalty.api.responses import as_json
+from loyalty.api.responses import as_json, differs
 from loyalty.db.programme import check_ready
 from loyalty.errors import ConfigurationError, LoyaltyError, Unavailable
 
 router = APIRouter(tags=["service"])
+
+
+_AWAY = differs(status="failing", database="unavailable", migrations="unknown")
 
 
 class Health(BaseModel):
@@ -18,7 +21,12 @@ class Health(BaseModel):
     migrations: str = Field(description="`ok`, `unknown`, or what has to be done", examples=["ok"])
 
 
-@router.get("/healthz", response_model=Health, responses={503: {"model": Health, "description": "It can't"}})
+@router.get(
+    "/healthz",
+    response_model=Health,
+    summary="Whether the service can do its work",
+    responses={503: {"model": Health, "description": "It can't", **_AWAY}},
+)
 def health() -> Response:
     """Tell whether the service can do its work; needs no key."""
     try:

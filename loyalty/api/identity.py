@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 
 from loyalty import clock
 from loyalty.api.bodies import Body, Id, Line, Told
-from loyalty.api.callers import Needs
+from loyalty.api.callers import needs
 from loyalty.api.members import CustomerId
 from loyalty.api.repeats import Repeat, repeatable
-from loyalty.api.responses import PROBLEMS, as_json, response
+from loyalty.api.responses import as_json, differs, problems, response
 from loyalty.api.work import answered_once, in_transaction
 from loyalty.db import identity, merges, personal_data
 from loyalty.db.api_keys import Key
@@ -22,14 +22,24 @@ from loyalty.db.merges import Merged
 from loyalty.errors import NotFound
 from loyalty.messages import erasure
 
-router = APIRouter(prefix="/v1/members", tags=["members"], responses=PROBLEMS)
+router = APIRouter(prefix="/v1/members", tags=["members"])
 _Email = Annotated[Line, StringConstraints(max_length=320)]
 _Phone = Annotated[Line, StringConstraints(max_length=40)]
 _Platform = Annotated[Line, StringConstraints(max_length=80)]
-Reader = Annotated[Key, Depends(Needs("members:read"))]
-Exporter = Annotated[Key, Depends(Needs("members:export"))]
-Merger = Annotated[Key, Depends(Needs("members:merge"))]
-Eraser = Annotated[Key, Depends(Needs("members:erase"))]
+Reader = Annotated[Key, needs("members:read")]
+Exporter = Annotated[Key, needs("members:export")]
+Merger = Annotated[Key, needs("members:merge")]
+Eraser = Annotated[Key, needs("members:erase")]
+
+
+_HELD = {
+    "customer_id": "C1",
+    "member_no": 1,
+    "members": [{"member_no": 1, "customer_id": "C1", "first_name": "Ada", "tier": "Bronze", "balance": 120}],
+    "transactions": [{"transaction_id": "T1", "occurred_at": "2026-03-01T10:00:00+00:00", "amount": 120000}],
+    "entries": [{"entry_id": 1, "kind": "earn", "points": 120, "period": "2026-03-01"}],
+}
+"""A part of what is held on somebody; each list is a part of the document."""
 
 
 class Lookup(Body):
@@ -79,7 +89,12 @@ class MergeTold(Told):
     transactions: int = Field(description="Transactions that went over.", examples=[12])
 
 
-@router.post("/lookup", response_model=FoundMember, summary="A member found by any identifier")
+@router.post(
+    "/lookup",
+    response_model=FoundMember,
+    summary="A member found by any identifier",
+    responses=problems("not-found", "refused"),
+)
 def look_up(asked: Lookup, _caller: Reader) -> Response:
     """Find a member by the strongest identifier that is known: customer_id, platform's id, e-mail address, number."""
 
@@ -102,13 +117,19 @@ def look_up(asked: Lookup, _caller: Reader) -> Response:
     "/{customer_id:path}/export",
     response_model=dict[str, Any],
     summary="All that is held on a person",
+    responses=problems("not-found", "refused") | {200: differs(**_HELD)},
 )
 def export_member(customer_id: CustomerId, _caller: Exporter) -> Response:
     """Give all that is held on a person, as one document. Money is in minor units of the currency."""
     return as_json(200, in_transaction(lambda connection: personal_data.export(connection, customer_id)))
 
 
-@router.delete("/{customer_id:customer_id}", response_model=ErasedMember, summary="Erase a person")
+@router.delete(
+    "/{customer_id:customer_id}",
+    response_model=ErasedMember,
+    summary="Erase a person",
+    responses=problems("not-found", "refused"),
+)
 def erase_member(customer_id: CustomerId, caller: Eraser) -> Response:
     """Take the identity away for good; the points are forfeited, and the books stay under the member's number."""
     done = erasure.erase(customer_id, f"key {caller.key_no}", clock.now())
@@ -116,7 +137,12 @@ def erase_member(customer_id: CustomerId, caller: Eraser) -> Response:
     return response(Answer(200, json.dumps(told.model_dump())))
 
 
-@router.post("/{customer_id:path}/merge", response_model=MergeTold, summary="Another member merged into this one")
+@router.post(
+    "/{customer_id:path}/merge",
+    response_model=MergeTold,
+    summary="Another member merged into this one",
+    responses=problems("not-found", "refused", "other-content"),
+)
 def merge_member(
     customer_id: CustomerId, asked: Merging, caller: Merger, repeat: Annotated[Repeat, Depends(repeatable)]
 ) -> Response:
@@ -129,7 +155,12 @@ def merge_member(
     return response(answered_once(repeat.of(caller), work))
 
 
-@router.post("/{customer_id:path}/unmerge", response_model=MergeTold, summary="A merge of this member undone")
+@router.post(
+    "/{customer_id:path}/unmerge",
+    response_model=MergeTold,
+    summary="A merge of this member undone",
+    responses=problems("not-found", "refused", "other-content"),
+)
 def unmerge_member(customer_id: CustomerId, caller: Merger, repeat: Annotated[Repeat, Depends(repeatable)]) -> Response:
     """Undo the merge of this member, the one that was merged into another."""
     by, now = f"key {caller.key_no}", clock.now()

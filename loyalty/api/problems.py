@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
@@ -30,8 +30,6 @@ from loyalty.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
-
-router = APIRouter(tags=["service"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +125,8 @@ class Problem(Exception):
         """The HTTP status."""
         return KINDS[self.kind].status
 
-    def body(self) -> str:
-        """The document, as JSON."""
+    def told(self) -> dict[str, Any]:
+        """The document."""
         told: dict[str, Any] = {
             "type": f"/problems/{self.kind}",
             "title": KINDS[self.kind].title,
@@ -136,8 +134,12 @@ class Problem(Exception):
             "detail": str(self),
         }
         if self.errors:
-            told["errors"] = self.errors
-        return json.dumps(told, ensure_ascii=False)
+            told["errors"] = list(self.errors)
+        return told
+
+    def body(self) -> str:
+        """The document, as JSON."""
+        return json.dumps(self.told(), ensure_ascii=False)
 
     def response(self) -> Response:
         """The answer to send."""
@@ -171,28 +173,6 @@ def _methods(scope: Scope) -> list[str]:
     routes = scope["app"].router.routes
     matches = {method: [route.matches({**scope, "method": method})[0] for route in routes] for method in wanted}
     return [method for method, found in matches.items() if Match.FULL in found]
-
-
-@router.get("/problems", summary="What each problem means")
-async def problem_types() -> dict[str, dict[str, str | int]]:
-    """Every kind of problem, by the last part of its `type`."""
-    return {name: _told(kind) for name, kind in KINDS.items()}
-
-
-@router.get(
-    "/problems/{name}",
-    summary="What a problem means",
-    responses={404: {"description": "There is no such problem", "content": {MEDIA_TYPE: {}}}},
-)
-async def problem_type(name: str) -> dict[str, str | int]:
-    """Tell what the `type` of a problem means, and what to do."""
-    if name not in KINDS:
-        raise Problem("not-found")
-    return _told(KINDS[name])
-
-
-def _told(kind: Kind) -> dict[str, str | int]:
-    return {"title": kind.title, "status": kind.status, "about": kind.about}
 
 
 def _of_library(error: LoyaltyError) -> Problem:

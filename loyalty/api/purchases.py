@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 from loyalty import clock
 from loyalty.api import events, metrics
 from loyalty.api.bodies import Body, Currency, Id, Instant, Label, Money, Source, Told
-from loyalty.api.callers import Needs
+from loyalty.api.callers import needs
 from loyalty.api.events import Applied, Outcome
 from loyalty.api.repeats import Repeat, Said, repeatable, said
-from loyalty.api.responses import PROBLEMS, Waiting, of_event
+from loyalty.api.responses import Waiting, differs, of_event, problems
 from loyalty.api.work import at_once
 from loyalty.db import accrual, inbox, velocity
 from loyalty.db.api_keys import Key
@@ -23,8 +23,8 @@ from loyalty.db.velocity import Deed
 
 KIND = "purchase"
 
-router = APIRouter(prefix="/v1/purchases", tags=["purchases"], responses=PROBLEMS)
-Seller = Annotated[Key, Depends(Needs("purchases"))]
+router = APIRouter(prefix="/v1/purchases", tags=["purchases"])
+Seller = Annotated[Key, needs("purchases")]
 
 
 class Purchase(Body):
@@ -32,19 +32,21 @@ class Purchase(Body):
 
     transaction_id: Id = Field(description="Your own id of the sale, unique in its source.", examples=["T1"])
     customer_id: Id = Field(description="Who bought; the rules say whether that enrols.", examples=["C1"])
-    amount: Money = Field(examples=["99.90"])
-    occurred_at: Instant | None = Field(None, description="When it happened; left out: now.")
+    amount: Money = Field(description="What was paid, after discounts.", examples=["99.90"])
+    occurred_at: Instant | None = Field(
+        None, description="When it happened; left out: now.", examples=["2026-03-01T10:00:00Z"]
+    )
     currency: Currency | None = Field(None, description="ISO 4217; left out: the programme's.", examples=["USD"])
     source: Source = Field("default", description="Which of your systems gives the ids.")
-    tax: Money | None = None
-    shipping: Money | None = None
-    tip: Money | None = None
-    fee: Money | None = None
-    gift_card: Money | None = None
-    paid_with_points: Money | None = None
-    discount: Money | None = None
-    channel: Label | None = Field(None, examples=["store"])
-    location: Label | None = Field(None, examples=["Berlin 3"])
+    tax: Money | None = Field(None, description="The tax in the amount.", examples=["7.90"])
+    shipping: Money | None = Field(None, description="The shipping in the amount.", examples=["2.00"])
+    tip: Money | None = Field(None, description="The tip in the amount.")
+    fee: Money | None = Field(None, description="The fees in the amount.")
+    gift_card: Money | None = Field(None, description="Gift cards bought, in the amount.")
+    paid_with_points: Money | None = Field(None, description="The part paid with points or vouchers.")
+    discount: Money | None = Field(None, description="What was taken off before; information only.")
+    channel: Label | None = Field(None, description="How it was sold.", examples=["store"])
+    location: Label | None = Field(None, description="Where it was sold.", examples=["Berlin 3"])
     till: Label | None = Field(None, description="For limits: which till.", examples=["Berlin 3/2"])
     staff: Label | None = Field(None, description="For limits: a handle, no name.", examples=["bob"])
 
@@ -62,9 +64,14 @@ class PurchasePosted(Told):
     "",
     status_code=201,
     response_model=PurchasePosted,
-    responses={
+    responses=problems("refused", "other-content")
+    | {
         200: {"model": PurchasePosted, "description": "It was recorded before: the first answer"},
-        202: {"model": Waiting, "description": "It is kept until the customer registers, or there is an exchange rate"},
+        202: {
+            "model": Waiting,
+            "description": "It is kept until the customer registers, there is a rate, or a person has seen it",
+            **differs(transaction_id="T1", reason="the customer is not registered"),
+        },
     },
     summary="Record a purchase",
 )

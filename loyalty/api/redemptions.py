@@ -12,11 +12,11 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from loyalty import clock
 from loyalty.api import metrics
 from loyalty.api.bodies import NUMBER, Body, Id, Label, Points, Told
-from loyalty.api.callers import Needs
+from loyalty.api.callers import needs
 from loyalty.api.events import Applied
 from loyalty.api.held import HeldTold, answered_or_held, event_of
 from loyalty.api.repeats import Repeat, Said, repeatable, said
-from loyalty.api.responses import PROBLEMS, response
+from loyalty.api.responses import differs, problems, response
 from loyalty.api.work import answered_once, at_once, in_transaction
 from loyalty.db import redemptions, velocity
 from loyalty.db.api_keys import Key
@@ -38,8 +38,8 @@ register_url_convertor("number", _NumberConvertor())
 KIND = "redemption"
 _NOT_SPENT = {"hold", "till", "staff", "location"}
 
-router = APIRouter(prefix="/v1/redemptions", tags=["redemptions"], responses=PROBLEMS)
-Redeemer = Annotated[Key, Depends(Needs("redemptions"))]
+router = APIRouter(prefix="/v1/redemptions", tags=["redemptions"])
+Redeemer = Annotated[Key, needs("redemptions")]
 Again = Annotated[Repeat, Depends(repeatable)]
 RedemptionId = Annotated[str, Path(pattern=NUMBER, description="As `POST /v1/redemptions` gave it.", examples=["1"])]
 
@@ -47,15 +47,17 @@ RedemptionId = Annotated[str, Path(pattern=NUMBER, description="As `POST /v1/red
 class Asked(Body):
     """Whose points, how many, and for what."""
 
-    customer_id: Id = Field(examples=["C1"])
-    points: Points = Field(examples=[100])
+    customer_id: Id = Field(description="Whose points.", examples=["C1"])
+    points: Points = Field(description="How many.", examples=[100])
 
 
 class Spending(Asked):
     """Points to be spent, or held."""
 
     purpose: Purpose = Field(
-        "money_off", description="Money off an order, a reward of the catalogue, or a gift to be sent."
+        "money_off",
+        description="Money off an order, a reward of the catalogue, or a gift to be sent.",
+        examples=["money_off"],
     )
     reference: Label | None = Field(
         None, description="The order, the reward, or the gift; a gift needs it.", examples=["order 4711"]
@@ -72,12 +74,12 @@ class QuoteTold(Told):
     points: int = Field(examples=[100])
     worth: str = Field(description="Money, in major units.", examples=["1.00"])
     currency: str = Field(examples=["USD"])
-    balance: int
-    available: int
-    minimum: int = Field(description="The fewest points that can be redeemed at once.")
-    step: int = Field(description="Points are redeemed in multiples of it.")
-    left_today: int | None = Field(description="How many can be redeemed today yet; null: any number.")
-    refused: str | None = Field(description="Why these points can't be redeemed; null if they can.")
+    balance: int = Field(description="All points of the member.", examples=[120])
+    available: int = Field(description="Those that can be spent now.", examples=[120])
+    minimum: int = Field(description="The fewest points that can be redeemed at once.", examples=[1])
+    step: int = Field(description="Points are redeemed in multiples of it.", examples=[1])
+    left_today: int | None = Field(description="How many can be redeemed today yet; null: any number.", examples=[None])
+    refused: str | None = Field(description="Why these points can't be redeemed; null if they can.", examples=[None])
 
 
 class RedemptionTold(Told):
@@ -90,10 +92,12 @@ class RedemptionTold(Told):
     currency: str = Field(examples=["USD"])
     balance: int = Field(examples=[20])
     available: int = Field(examples=[20])
-    held_until: datetime | None = Field(description="When a hold ends by itself.")
+    held_until: datetime | None = Field(
+        description="When the hold ends, or would have ended, by itself; null if there was none.", examples=[None]
+    )
 
 
-@router.post("/quote", response_model=QuoteTold, summary="What points would be worth")
+@router.post("/quote", response_model=QuoteTold, summary="What points would be worth", responses=problems("not-found"))
 def quote(asked: Asked, _caller: Redeemer) -> Response:
     """Say what points are worth and whether they can be redeemed. Changes nothing."""
     found = in_transaction(
@@ -107,7 +111,8 @@ def quote(asked: Asked, _caller: Redeemer) -> Response:
     "",
     status_code=201,
     response_model=RedemptionTold,
-    responses={202: {"model": HeldTold, "description": "It breaks a limit, and is kept until a person has seen it"}},
+    responses=problems("idempotency-key-missing", "not-found", "refused", "too-few-points", "other-content")
+    | {202: {"model": HeldTold, "description": "It breaks a limit, and is kept until a person has seen it"}},
     summary="Spend points, or hold them",
 )
 async def redeem(spending: Spending, caller: Redeemer, body: Annotated[Said, Depends(said)], repeat: Again) -> Response:
@@ -158,14 +163,21 @@ def _spent(connection: Connection, spending: Spending, now: datetime, *, release
     return made
 
 
-@router.get("/{redemption_id:number}", response_model=RedemptionTold, summary="A redemption")
+@router.get(
+    "/{redemption_id:number}", response_model=RedemptionTold, summary="A redemption", responses=problems("not-found")
+)
 def find(redemption_id: RedemptionId, _caller: Redeemer) -> Response:
     """Show a redemption as of now."""
     found = in_transaction(lambda connection: redemptions.find(connection, redemption_id, clock.now()))
     return response(_told(200, found))
 
 
-@router.post("/{redemption_id:number}/commit", response_model=RedemptionTold, summary="Commit points that are held")
+@router.post(
+    "/{redemption_id:number}/commit",
+    response_model=RedemptionTold,
+    summary="Commit points that are held",
+    responses=problems("not-found", "refused", "other-content"),
+)
 def commit(redemption_id: RedemptionId, caller: Redeemer, repeat: Again) -> Response:
     """Spend points that are held, before the hold ends. Again is the same."""
 
@@ -175,7 +187,13 @@ def commit(redemption_id: RedemptionId, caller: Redeemer, repeat: Again) -> Resp
     return response(answered_once(repeat.of(caller), spend))
 
 
-@router.post("/{redemption_id:number}/cancel", response_model=RedemptionTold, summary="Give points back")
+@router.post(
+    "/{redemption_id:number}/cancel",
+    response_model=RedemptionTold,
+    summary="Give points back",
+    responses=problems("not-found", "refused", "other-content")
+    | {200: differs(state="cancelled", balance=120, available=120)},
+)
 def cancel(redemption_id: RedemptionId, caller: Redeemer, repeat: Again) -> Response:
     """Undo a redemption, held or committed: its points go back to where they came from. Again is the same."""
     undone: list[int] = []

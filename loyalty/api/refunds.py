@@ -14,13 +14,13 @@ from loyalty.api.bodies import Body, Currency, Id, Instant, Label, Money, Source
 from loyalty.api.events import Applied
 from loyalty.api.purchases import Seller
 from loyalty.api.repeats import Repeat, Said, repeatable, said
-from loyalty.api.responses import PROBLEMS, Waiting, of_event
+from loyalty.api.responses import Waiting, of_event, problems
 from loyalty.db import accrual, velocity
 from loyalty.db.inbox import Event
 
 KIND = "refund"
 
-router = APIRouter(prefix="/v1/refunds", tags=["purchases"], responses=PROBLEMS)
+router = APIRouter(prefix="/v1/refunds", tags=["purchases"])
 
 
 class Refund(Body):
@@ -31,12 +31,14 @@ class Refund(Body):
     amount: Annotated[Money, Field(gt=Decimal(0))] = Field(
         description="Above 0, in the sale's currency.", examples=["10.00"]
     )
-    occurred_at: Instant | None = Field(None, description="When it happened; left out: now.")
+    occurred_at: Instant | None = Field(
+        None, description="When it happened; left out: now.", examples=["2026-03-01T10:00:00Z"]
+    )
     source: Source = Field("default", description="The sale's.")
     customer_id: Id | None = Field(None, description="If given, it must be the sale's.", examples=["C1"])
     currency: Currency | None = Field(None, description="If given, it must be the sale's.", examples=["USD"])
-    channel: Label | None = None
-    location: Label | None = None
+    channel: Label | None = Field(None, description="How it was given back.")
+    location: Label | None = Field(None, description="Where it was given back.")
 
 
 class RefundPosted(Told):
@@ -52,7 +54,8 @@ class RefundPosted(Told):
     "",
     status_code=201,
     response_model=RefundPosted,
-    responses={
+    responses=problems("refused", "other-content")
+    | {
         200: {"model": RefundPosted, "description": "It was recorded before, or since it waited: its result"},
         202: {"model": Waiting, "description": "It is kept until its sale comes, or a person has seen it"},
     },

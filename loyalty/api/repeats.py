@@ -17,6 +17,7 @@ BODY = "loyalty.body"
 IdempotencyKey = Annotated[
     str | None,
     Header(
+        alias="Idempotency-Key",
         pattern=REPEATED,
         description="Your own text for this one request: sent again with the same content, it gets the first answer.",
         examples=["3f1c1a9e-8d57-4c8c-9d0e-6c2f1f0a7b55"],

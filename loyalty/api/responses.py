@@ -8,12 +8,16 @@ from pydantic import BaseModel, Field
 
 from loyalty.api.bodies import Told
 from loyalty.api.events import Outcome
-from loyalty.api.problems import KINDS, MEDIA_TYPE
+from loyalty.api.problems import KINDS, MEDIA_TYPE, Problem
 from loyalty.db.idempotency import Answer
 from loyalty.errors import Refused
 
 KEPT = ("waiting", "held")
 _FIRST_PROBLEM = 400
+_ANYWHERE = (
+    *("malformed", "unauthorized", "forbidden", "too-large", "unsupported-media-type", "invalid"),
+    *("too-many-requests", "unforeseen", "unavailable"),
+)
 
 
 class WrongField(BaseModel):
@@ -68,13 +72,30 @@ def as_json(status: int, body: Any) -> Response:
     return Response(json.dumps(body, ensure_ascii=False), status, media_type="application/json")
 
 
-def _described(status: int) -> dict[str, Any]:
-    kinds = [(name, kind) for name, kind in KINDS.items() if kind.status == status]
-    return {
-        "description": "; ".join(kind.title for _, kind in kinds),
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
+def differs(**parts: Any) -> dict[str, Any]:
+    """For an answer of a route: what its example has other than the examples of its fields."""
+    return {"content": {"application/json": {"example": parts}}}
+
+
+def problems(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    """For a route under /v1: every status that is a problem, with those kinds that any route can meet, and these."""
+    return only(*_ANYWHERE, *kinds)
+
+
+def only(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    """For a route: the statuses of these kinds of problems, each with its kinds as examples."""
+    named = [name for name in KINDS if name in kinds]
+    return {status: _described(status, named) for status in sorted({KINDS[name].status for name in named})}
+
+
+def _described(status: int, named: list[str]) -> dict[str, Any]:
+    found = {name: KINDS[name] for name in named if KINDS[name].status == status}
+    wrong = {"invalid": [{"pointer": "/customer_id", "detail": "field required"}]}
+    examples = {
+        name: {"summary": kind.title, "value": Problem(name, errors=wrong.get(name, ())).told()}
+        for name, kind in found.items()
     }
-
-
-PROBLEMS: dict[int | str, dict[str, Any]] = {kind.status: _described(kind.status) for kind in KINDS.values()}
-"""For a router: every status that is a problem."""
+    return {
+        "description": "; ".join(kind.title for kind in found.values()),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}, "examples": examples}},
+    }

@@ -10,16 +10,16 @@ from sqlalchemy import Connection
 from loyalty import clock
 from loyalty.api import metrics
 from loyalty.api.bodies import KEPT_HASHED, Body, Id, Line, Told, Trait
-from loyalty.api.callers import Needs
+from loyalty.api.callers import needs
 from loyalty.api.repeats import Repeat, repeatable
-from loyalty.api.responses import PROBLEMS, response
+from loyalty.api.responses import problems, response
 from loyalty.api.work import answered_once
 from loyalty.db import check_ins, referrals, triggers
 from loyalty.db.api_keys import Key
 from loyalty.db.idempotency import Answer
 
-router = APIRouter(prefix="/v1", tags=["triggers"], responses=PROBLEMS)
-Caller = Annotated[Key, Depends(Needs("triggers"))]
+router = APIRouter(prefix="/v1", tags=["triggers"])
+Caller = Annotated[Key, needs("triggers")]
 Again = Annotated[Repeat, Depends(repeatable)]
 
 
@@ -62,7 +62,7 @@ class CheckedIn(PointsGiven):
     """A check-in that counts. `day` is that of the code."""
 
     location: str = Field(examples=["Berlin 3"])
-    day: date
+    day: date = Field(description="Of the code.", examples=["2026-03-01"])
 
 
 class ReferralMade(Told):
@@ -73,7 +73,13 @@ class ReferralMade(Told):
     referred_points: int = Field(examples=[25])
 
 
-@router.post("/shares", status_code=201, response_model=PointsGiven, summary="Record that a member shared")
+@router.post(
+    "/shares",
+    status_code=201,
+    response_model=PointsGiven,
+    summary="Record that a member shared",
+    responses=problems("not-found", "refused", "already-given", "other-content"),
+)
 def share(told: Share, caller: Caller, repeat: Again) -> Response:
     """Give points for sharing: once a day and channel, `already-given` after that."""
     posted: list[int] = []
@@ -88,7 +94,13 @@ def share(told: Share, caller: Caller, repeat: Again) -> Response:
     return response(answer)
 
 
-@router.post("/check-ins", status_code=201, response_model=CheckedIn, summary="Check a member in at a location")
+@router.post(
+    "/check-ins",
+    status_code=201,
+    response_model=CheckedIn,
+    summary="Check a member in at a location",
+    responses=problems("not-found", "refused", "already-given", "other-content"),
+)
 def check_in(told: CheckIn, caller: Caller, repeat: Again) -> Response:
     """Give points for the code that a location shows: once a day and location, `already-given` after that.
 
@@ -109,7 +121,13 @@ def check_in(told: CheckIn, caller: Caller, repeat: Again) -> Response:
     return response(answer)
 
 
-@router.post("/referrals", status_code=201, response_model=ReferralMade, summary="Record that a member brought another")
+@router.post(
+    "/referrals",
+    status_code=201,
+    response_model=ReferralMade,
+    summary="Record that a member brought another",
+    responses=problems("not-found", "refused", "already-given", "other-content"),
+)
 def refer(told: Referring, caller: Caller, repeat: Again) -> Response:
     """Record a referral; both sides are given points once, when the referred member has bought.
 

@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 
 from loyalty import clock
 from loyalty.api.bodies import Body, Id, Label, Told
-from loyalty.api.callers import Needs
+from loyalty.api.callers import needs
 from loyalty.api.problems import Problem
 from loyalty.api.repeats import Repeat, repeatable
-from loyalty.api.responses import PROBLEMS, response
+from loyalty.api.responses import differs, problems, response
 from loyalty.api.work import alone, answered_once
 from loyalty.db import throttles, vouchers
 from loyalty.db.api_keys import Key
@@ -23,8 +23,8 @@ from loyalty.db.throttles import Bucket
 from loyalty.db.vouchers import Voucher
 from loyalty.errors import NotFound
 
-router = APIRouter(prefix="/v1/vouchers", tags=["vouchers"], responses=PROBLEMS)
-Checkout = Annotated[Key, Depends(Needs("vouchers"))]
+router = APIRouter(prefix="/v1/vouchers", tags=["vouchers"])
+Checkout = Annotated[Key, needs("vouchers")]
 Again = Annotated[Repeat, Depends(repeatable)]
 Code = Annotated[
     str,
@@ -32,6 +32,7 @@ Code = Annotated[
         min_length=1,
         max_length=64,
         description="As printed or as typed: case, spaces, hyphens, look-alikes don't matter.",
+        examples=["0123456789CF7"],
     ),
 ]
 MISSES_OF_KEY, MISSES_OF_CUSTOMER = 60.0, 5.0
@@ -51,7 +52,9 @@ class Presented(Body):
 class Holding(Presented):
     """A voucher to be held."""
 
-    minutes: int | None = Field(None, ge=1, le=24 * 60, description="How long; left out: as the rules say.")
+    minutes: int | None = Field(
+        None, ge=1, le=24 * 60, description="How long; left out: as the rules say.", examples=[15]
+    )
 
 
 class VoucherTold(Told):
@@ -62,19 +65,27 @@ class VoucherTold(Told):
     state: vouchers.State = Field(examples=["issued"])
     amount: str = Field(description="Money, in major units.", examples=["10.00"])
     currency: str = Field(examples=["USD"])
-    expires_at: datetime
-    held_until: datetime | None = Field(description="When a hold ends by itself.")
-    reference: str | None = Field(description="What it is held or was used for.")
+    expires_at: datetime = Field(description="From when on it is no longer good.", examples=["2026-06-30T00:00:00Z"])
+    held_until: datetime | None = Field(description="When a hold ends by itself.", examples=[None])
+    reference: str | None = Field(description="What it is held or was used for.", examples=[None])
 
 
-@router.post("/{code}/validate", response_model=VoucherTold, summary="Look at a voucher")
+@router.post(
+    "/{code}/validate", response_model=VoucherTold, summary="Look at a voucher", responses=problems("not-found")
+)
 def validate(code: Code, caller: Checkout, presented: Presented | None = None) -> Response:
     """Show a voucher as of now. Changes nothing."""
     given = presented or Presented()
     return _done(caller, given, None, lambda connection: vouchers.look(connection, code, clock.now()), code)
 
 
-@router.post("/{code}/hold", response_model=VoucherTold, summary="Hold a voucher for a checkout")
+@router.post(
+    "/{code}/hold",
+    response_model=VoucherTold,
+    summary="Hold a voucher for a checkout",
+    responses=problems("not-found", "refused", "other-content")
+    | {200: differs(state="held", held_until="2026-03-01T10:15:00Z", reference="till 3")},
+)
 def hold(code: Code, caller: Checkout, repeat: Again, holding: Holding | None = None) -> Response:
     """Hold a voucher so that no other checkout can use it; the same reference again renews the hold."""
     given = holding or Holding()
@@ -89,7 +100,12 @@ def hold(code: Code, caller: Checkout, repeat: Again, holding: Holding | None = 
     )
 
 
-@router.post("/{code}/redeem", response_model=VoucherTold, summary="Use a voucher")
+@router.post(
+    "/{code}/redeem",
+    response_model=VoucherTold,
+    summary="Use a voucher",
+    responses=problems("not-found", "refused", "other-content") | {200: differs(state="redeemed", reference="till 3")},
+)
 def redeem(code: Code, caller: Checkout, repeat: Again, presented: Presented | None = None) -> Response:
     """Use a voucher: once, by whoever holds it, or by anybody if nobody does."""
     given = presented or Presented()
@@ -102,7 +118,12 @@ def redeem(code: Code, caller: Checkout, repeat: Again, presented: Presented | N
     )
 
 
-@router.post("/{code}/release", response_model=VoucherTold, summary="End the hold of a voucher")
+@router.post(
+    "/{code}/release",
+    response_model=VoucherTold,
+    summary="End the hold of a voucher",
+    responses=problems("not-found", "refused", "other-content"),
+)
 def release(code: Code, caller: Checkout, repeat: Again, presented: Presented | None = None) -> Response:
     """Give a voucher back that was held under this reference; one that is not held stays as it is."""
     given = presented or Presented()

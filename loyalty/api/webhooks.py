@@ -4,17 +4,17 @@ import hashlib
 import time
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field, HttpUrl
 from sqlalchemy import Connection
 
 from loyalty import clock
 from loyalty.api import events
 from loyalty.api.bodies import Body, Id
-from loyalty.api.callers import Needs
+from loyalty.api.callers import needs
 from loyalty.api.problems import Problem
 from loyalty.api.repeats import BODY
-from loyalty.api.responses import PROBLEMS
+from loyalty.api.responses import only, problems
 from loyalty.api.work import in_transaction
 from loyalty.db import inbox
 from loyalty.db.api_keys import Key
@@ -25,18 +25,26 @@ from loyalty.platforms.base import Incoming
 from loyalty.platforms.registry import PLATFORMS
 from loyalty.settings import settings
 
-router = APIRouter(prefix="/v1", tags=["platforms"], responses=PROBLEMS)
+router = APIRouter(prefix="/v1", tags=["platforms"])
 
 
 class Subscription(Body):
     """Where to tell of what."""
 
-    event: Id = Field(examples=["points.posted"])
-    url: HttpUrl = Field(examples=["https://example.com/hook"])
+    event: Id = Field(description="What to be told of.", examples=["points.posted"])
+    url: HttpUrl = Field(description="Where to tell it.", examples=["https://example.com/hook"])
 
 
-@router.post("/webhooks/{platform}", status_code=204, summary="Events, as their platform sends them")
-def receive(platform: Annotated[Id, Path(examples=["twilio"])], request: Request) -> Response:
+@router.post(
+    "/webhooks/{platform}",
+    status_code=204,
+    summary="Events, as their platform sends them",
+    response_description="They are kept",
+    responses=only("unverified", "not-found", "too-large", "invalid", "unforeseen", "unavailable"),
+)
+def receive(
+    platform: Annotated[Id, Path(description="Which platform sends them.", examples=["twilio"])], request: Request
+) -> Response:
     """Take events: verified by the platform's own signature, stored as they came, then applied; no key is asked for.
 
     An event that can't be applied yet waits, and one that never can is kept: neither is the platform's to mend.
@@ -55,8 +63,14 @@ def receive(platform: Annotated[Id, Path(examples=["twilio"])], request: Request
     return Response(status_code=204)
 
 
-@router.post("/hooks", status_code=201, summary="Subscribe to changes")
-def subscribe(_subscription: Subscription, _caller: Annotated[Key, Depends(Needs("hooks"))]) -> Response:
+@router.post(
+    "/hooks",
+    status_code=201,
+    response_model=Subscription,
+    summary="Subscribe to changes",
+    responses=problems("not-found"),
+)
+def subscribe(_subscription: Subscription, _caller: Annotated[Key, needs("hooks")]) -> Response:
     """Ask to be told of changes. This release has no event to subscribe to: each answer is 404."""
     raise Problem("not-found", "there is no such event to subscribe to")
 
