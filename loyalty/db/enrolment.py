@@ -12,7 +12,14 @@ from loyalty.db.members import Row
 from loyalty.db.statements import run
 from loyalty.errors import BadInput, NotFound, Refused
 
-_JUDGED = ("email", "phone", "birthday", "joined_on", "time_zone", "language")
+_JUDGED: Mapping[str, str] = {
+    "email": "must be an e-mail address",
+    "phone": "must be a telephone number of 5 to 15 digits",
+    "birthday": "must not lie ahead",
+    "joined_on": "must not lie ahead",
+    "time_zone": "must be a zone of the tz database, such as Europe/London",
+    "language": "must be a language tag of BCP 47, such as en or pt-BR",
+}
 _FIELDS = (*_JUDGED, "first_name", "last_name", "email_consent", "sms_consent")
 _OFFERS: Mapping[str, Channel] = {"email_offers": "email", "sms_offers": "sms"}
 
@@ -104,4 +111,4 @@ def _judge(connection: Connection, fields: Mapping[str, Any], now: datetime) -> 
     tomorrow = (now + timedelta(days=1)).date()
     wrong = run(connection, "api/judge_member", tomorrow=tomorrow, **judged).scalar_one()
     if wrong:
-        raise BadInput([f"/{name}: not a value that this field can have" for name in wrong])
+        raise BadInput([f"/{name}: {_JUDGED[name]}" for name in wrong])
