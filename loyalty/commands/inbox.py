@@ -46,14 +46,14 @@ def show(given: Namespace) -> int:
 
 
 def replay(given: Namespace) -> int:
-    """Try events again, now, and say what became of each."""
+    """Try events again, now, with all others that are due, and say what became of them."""
     from loyalty.api.appliers import drain  # noqa: PLC0415 - loads the API
 
     check_ready()
     now = clock.now()
     with transaction() as connection:
         asked = given.numbers or [row["event_no"] for row in inbox.listed(connection, ["waiting", "dead"], _MOST)]
-        _all_found(asked, inbox.replay(connection, asked, now))
+        _all_found(asked, inbox.replay(connection, asked, now), "waits, is dead or was dropped")
     done = drain(now, max(_MOST, len(asked)))
     say(f"{done.applied} applied, {done.waiting} waiting, {done.dead} dead")
     return 0
@@ -63,14 +63,15 @@ def drop(given: Namespace) -> int:
     """Drop events for good, for a reason."""
     check_ready()
     with transaction() as connection:
-        _all_found(given.numbers, inbox.drop(connection, given.numbers, given.note, clock.now()))
+        found = inbox.drop(connection, given.numbers, given.note, clock.now())
+        _all_found(given.numbers, found, "waits or is dead")
     say(*(f"event {number} dropped" for number in given.numbers))
     return 0
 
 
-def _all_found(asked: list[int], found: list[int]) -> None:
+def _all_found(asked: list[int], found: list[int], states: str) -> None:
     if missing := sorted(set(asked) - set(found)):
-        raise NotFound(f"no event {missing[0]} waits or is dead: nothing was changed")
+        raise NotFound(f"no event {missing[0]} {states}: nothing was changed")
 
 
 def _cells(row: Row) -> list[object]:

@@ -288,11 +288,15 @@ def _add_api(commands: Any) -> None:
     events.add_argument("--state", choices=EVENT_STATES, help="only these")
     show = _command(actions, "show", "show an event and what it said", json=True)
     show.add_argument("number", type=_whole, metavar="NUMBER")
-    replay = _command(actions, "replay", "try events again, now")
+    replay = _command(actions, "replay", "try events again, now, with all others that are due")
     replay.add_argument(
-        "numbers", nargs="*", type=_whole, metavar="NUMBER", help="all that wait or are dead, unless told"
+        "numbers",
+        nargs="*",
+        type=_whole,
+        metavar="NUMBER",
+        help="all that wait or are dead, unless told",
     )
-    drop = _command(actions, "drop", "drop events for good")
+    drop = _command(actions, "drop", "drop events, for a reason: they are tried no more")
     drop.add_argument("numbers", nargs="+", type=_whole, metavar="NUMBER")
     drop.add_argument("--note", type=_note, metavar="TEXT", required=True, help="why")
     held = _command(commands, "held", "list, show, release or refuse what breaks a limit")

@@ -216,6 +216,9 @@ def test_the_command_lists_shows_replays_and_drops(shop: URL, capfd: pytest.Capt
     assert _states()["R2"] == ("dropped", "no such sale")
     assert _said(capfd, "list") == (0, "")
     assert "no such sale" in _said(capfd, "list", "--state", "dropped")[1]
+    none = f"loyalty: no event {numbers[0]} waits, is dead or was dropped: nothing was changed\n"
+    assert _said(capfd, "replay", *numbers) == (1, none)
+    assert _said(capfd, "replay", numbers[1]) == (0, "0 applied, 1 waiting, 0 dead\n")
     assert _said(capfd, "drop", numbers[1]) == (
         2,
         "loyalty: the following arguments are required: --note (see `loyalty inbox drop --help`)\n",
