@@ -214,6 +214,8 @@ def _pointer(place: Sequence[str | int]) -> str:
 
 def _detail(found: Mapping[str, Any]) -> str:
     kind, context = found["type"], found.get("ctx", {})
+    if kind == "missing" and found["loc"] == ("body",):
+        return "must be there: a JSON object"
     if kind == "value_error":
         return str(context["error"])
     if kind == "string_pattern_mismatch" and context["pattern"] in PATTERNS:

@@ -1,7 +1,6 @@
 """Refunds: money of a sale given back, and its points taken back; in any order with the sale."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -28,9 +27,7 @@ class Refund(Body):
 
     transaction_id: Id = Field(description="Your own id of the refund, unique in its source.", examples=["R1"])
     original_transaction_id: Id = Field(description="The sale, of the same source.", examples=["T1"])
-    amount: Annotated[Money, Field(gt=Decimal(0))] = Field(
-        description="Above 0, in the sale's currency.", examples=["10.00"]
-    )
+    amount: Annotated[Money, Field(gt=0)] = Field(description="Above 0, in the sale's currency.", examples=["10.00"])
     occurred_at: Instant | None = Field(
         None, description="When it happened; left out: now.", examples=["2026-03-01T10:00:00Z"]
     )

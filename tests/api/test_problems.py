@@ -84,7 +84,7 @@ def test_what_is_no_http_is_told_too(api: Server, line: str) -> None:
     assert (told["type"], told["status"]) == ("/problems/malformed", 400)
 
 
-DETAILS: list[tuple[str, dict[str, Any], str, str]] = [
+DETAILS: list[tuple[str, Any, str, str]] = [
     ("/v1/purchases", {"amount": "1_000"}, "/amount", 'must be a decimal number as text, such as "99.90"'),
     ("/v1/purchases", {"currency": "usd"}, "/currency", "must be a currency code of ISO 4217, in capitals"),
     (
@@ -99,14 +99,15 @@ DETAILS: list[tuple[str, dict[str, Any], str, str]] = [
         "/occurred_at",
         'must be a date and time in ISO 8601, such as "2026-11-01T10:00:00Z"',
     ),
+    ("/v1/refunds", {"amount": "0.00"}, "/amount", "input should be greater than 0"),
+    ("/v1/refunds", None, "", "must be there: a JSON object"),
+    ("/v1/refunds", [], "", "must be a JSON object"),
     ("/v1/hooks", {"event": "x", "url": "ftp://x"}, "/url", "URL scheme should be 'http' or 'https'"),
 ]
 
 
 @pytest.mark.parametrize(("address", "body", "pointer", "detail"), DETAILS)
-def test_a_wrong_value_is_told_in_words(
-    till: httpx.Client, address: str, body: dict[str, Any], pointer: str, detail: str
-) -> None:
+def test_a_wrong_value_is_told_in_words(till: httpx.Client, address: str, body: Any, pointer: str, detail: str) -> None:
     """Law: what is wrong of a field is told in words, and not by a regular expression."""
     assert {"pointer": pointer, "detail": detail} in till.post(address, json=body).json()["errors"]
 
