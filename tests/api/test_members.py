@@ -1,5 +1,6 @@
 """Members over HTTP: enrolled, changed, shown, and their entries."""
 
+import uuid
 from pathlib import Path
 from urllib.parse import quote
 
@@ -84,6 +85,19 @@ def test_who_was_erased_stays_away(api: Server, till: httpx.Client, customer: st
     assert till.get(f"/v1/members/{customer}/entries").status_code == 404
     refused = till.put(f"/v1/members/{customer}", json={"first_name": "Ada"})
     assert (refused.status_code, refused.json()["detail"]) == (409, "the member is erased")
+
+
+def test_an_erased_person_is_found_however_json_writes_them(api: Server, till: httpx.Client, customer: str) -> None:
+    """Law: what an event said of an erased person is taken, though its sender wrote some letters as escapes."""
+    sale = uuid.uuid4().hex
+    written = customer.replace("-", r"\u002D")
+    body = f'{{"transaction_id": "{sale}", "customer_id": "{written}", "amount": "1.00"}}'
+    headers = {"Content-Type": "application/json"}
+    assert till.post("/v1/purchases", content=body, headers=headers).status_code == 201
+    said = "select body is not null from loyalty.inbox where event_id = :id"
+    assert api.execute(said, id=sale) == [(True,)]
+    assert till.delete(f"/v1/members/{customer}").status_code == 200
+    assert api.execute(said, id=sale) == [(False,)]
 
 
 def test_entries_come_in_pages(api: Server, till: httpx.Client, customer: str, tmp_path: Path) -> None:
