@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from loyalty.db import velocity
 from loyalty.db.statements import parameters, run
-from loyalty.errors import Refused
+from loyalty.errors import NotMigrated, Refused
 from loyalty.rules.money import to_minor
 from loyalty.rules.periods import display_period, following
 from loyalty.rules.programme import Programme
@@ -116,10 +116,10 @@ def discard_orphans(connection: Connection) -> None:
 
 
 def in_force(connection: Connection, period: date) -> tuple[int, Programme]:
-    """Give the version in force in a period, and its rules. Raises Refused if no rules were ever installed."""
+    """Give the version in force in a period, and its rules. Raises NotMigrated if no rules ever were."""
     found = run(connection, "reads/rules_in_force", period=period).one_or_none()
     if found is None:
-        raise Refused("no rules are installed: run `loyalty migrate`")
+        raise NotMigrated("no rules are installed: run `loyalty migrate`")
     return found.version, parse(found.document, f"version {found.version}")
 
 

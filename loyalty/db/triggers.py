@@ -17,7 +17,7 @@ from loyalty.db.grants import Grant
 from loyalty.db.programme import zone
 from loyalty.db.programme_secrets import keyed_hash
 from loyalty.db.statements import run
-from loyalty.errors import AlreadyGiven, BadInput, NotFound, Refused
+from loyalty.errors import AlreadyGiven, BadInput, NotFound, NotMigrated, Refused
 from loyalty.rules.periods import period_of
 from loyalty.rules.programme import Programme
 from loyalty.rules.toml import parse
@@ -48,10 +48,10 @@ class Work:
 
 
 def rules_at(connection: Connection, now: datetime) -> Programme:
-    """The rules in force at an instant. Raises Refused if none were ever installed."""
+    """The rules in force at an instant. Raises NotMigrated if none ever were installed."""
     found = run(connection, "reads/rules_in_force", period=period_of(now, zone(connection))).one_or_none()
     if found is None:
-        raise Refused("no rules are installed: run `loyalty migrate`")
+        raise NotMigrated("no rules are installed: run `loyalty migrate`")
     return parsed(found.document)
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from loyalty.db import deliveries
 from loyalty.db.engine import transaction
 from loyalty.db.statements import run
-from loyalty.errors import BadInput, Refused, WrongUse
+from loyalty.errors import BadInput, NotMigrated, WrongUse
 from loyalty.messages import permission, unsubscribe
 from loyalty.messages.channels.channel import Channel, Letter, telephone
 from loyalty.messages.channels.chosen import Chosen, chosen_channels
@@ -138,8 +138,8 @@ def deliver(as_of: datetime, *, limit_per_batch: int = BATCH) -> Delivered:
 
     Any number of deliveries may run at once: each message is sent by one of them. Raises Unavailable when the
     database or the disk fails; what was delivered until then stays so, and the next delivery does the rest.
-    Raises Refused before the first rules are installed, WrongUse for an empty batch, ConfigurationError when a channel
-    lacks a setting or its provider refuses one; the other channels' messages are delivered nevertheless.
+    Raises NotMigrated before the first rules are installed, WrongUse for an empty batch, ConfigurationError when a
+    channel lacks a setting or its provider refuses one; the other channels' messages are delivered nevertheless.
     """
     if limit_per_batch < 1:
         raise WrongUse(f"a batch has at least one message, not {limit_per_batch}")
@@ -249,7 +249,7 @@ def _by_provider(sender: Sender, lane: Lane, channel: str, as_of: datetime, batc
 def _sender(connection: Connection, as_of: datetime) -> tuple[Sender, Programme]:
     found = run(connection, "reads/message_programme", as_of=as_of).one_or_none()
     if found is None:
-        raise Refused("no rules are installed: run `loyalty migrate`")
+        raise NotMigrated("no rules are installed: run `loyalty migrate`")
     rules = parse(found.document, f"version {found.version}")
     zone = ZoneInfo(found.time_zone)
     kept, links = permission.policy(rules, zone), unsubscribe.unsubscribing(connection, as_of)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from loyalty.db.engine import connect, transaction
 from loyalty.db.rules_versions import Version, discard, history, in_force, install, install_first, read_version
 from loyalty.db.statements import parameters
-from loyalty.errors import Refused
+from loyalty.errors import NotMigrated, Refused
 from loyalty.rules.money import MINOR_DIGITS
 from loyalty.rules.periods import period_bounds
 from loyalty.rules.programme import Programme, Tier
@@ -298,7 +298,7 @@ def test_unknown_version_is_refused(connection: Connection) -> None:
     with pytest.raises(Refused) as unknown:
         read_version(connection, 7)
     connection.execute(text("delete from loyalty.programme"))
-    with pytest.raises(Refused) as none:
+    with pytest.raises(NotMigrated) as none:
         in_force(connection, MARCH)
 
     assert str(unknown.value) == "there is no version 7 of the rules"

@@ -22,7 +22,7 @@ from loyalty.db.engine import connect
 from loyalty.db.imports.csv_file import Block, Header
 from loyalty.db.imports.records import Record, parse
 from loyalty.db.statements import run
-from loyalty.errors import Refused
+from loyalty.errors import NotMigrated
 
 
 @dataclass
@@ -103,12 +103,12 @@ def session(kind: str, header: Header, programme: Programme) -> Iterator[Session
 
 
 def read_programme() -> Programme:
-    """The programme as it is now. Raises Refused when there is none yet."""
+    """The programme as it is now. Raises NotMigrated when there is none yet."""
     as_of = clock.now()
     with connect() as connection:
         found = run(connection, "imports/programme", as_of=as_of).one_or_none()
     if found is None:
-        raise Refused("there is no programme to import into yet: run `loyalty migrate`")
+        raise NotMigrated("there is no programme to import into yet: run `loyalty migrate`")
     return Programme(as_of, found.time_zone, found.currency, found.starts_at, found.first_tier)
 
 
