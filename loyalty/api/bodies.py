@@ -133,6 +133,10 @@ class Body(BaseModel):
         return digest_of(json.dumps({name: _plain(value) for name, value in said.items()}, sort_keys=True))
 
 
+class Nothing(Body):
+    """Nothing is to be said, so that a body may be left out; what is said is refused, since it would not be done."""
+
+
 class Told(BaseModel):
     """An answer."""
 

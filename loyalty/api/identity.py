@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 from sqlalchemy import Connection
 
 from loyalty import clock
-from loyalty.api.bodies import Body, Id, Line, Told
+from loyalty.api.bodies import Body, Id, Line, Nothing, Told
 from loyalty.api.callers import needs
 from loyalty.api.members import CustomerId
 from loyalty.api.repeats import Repeat, repeatable
@@ -161,7 +161,12 @@ def merge_member(
     summary="A merge of this member undone",
     responses=problems("not-found", "refused", "other-content"),
 )
-def unmerge_member(customer_id: CustomerId, caller: Merger, repeat: Annotated[Repeat, Depends(repeatable)]) -> Response:
+def unmerge_member(
+    customer_id: CustomerId,
+    caller: Merger,
+    repeat: Annotated[Repeat, Depends(repeatable)],
+    _said: Nothing | None = None,
+) -> Response:
     """Undo the merge of this member, the one that was merged into another."""
     by, now = f"key {caller.key_no}", clock.now()
 

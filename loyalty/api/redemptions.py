@@ -11,7 +11,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 
 from loyalty import clock
 from loyalty.api import metrics
-from loyalty.api.bodies import NUMBER, Body, Id, Label, Points, Told
+from loyalty.api.bodies import NUMBER, Body, Id, Label, Nothing, Points, Told
 from loyalty.api.callers import needs
 from loyalty.api.events import Applied
 from loyalty.api.held import HeldTold, answered_or_held, event_of
@@ -178,7 +178,7 @@ def find(redemption_id: RedemptionId, _caller: Redeemer) -> Response:
     summary="Commit points that are held",
     responses=problems("not-found", "refused", "other-content"),
 )
-def commit(redemption_id: RedemptionId, caller: Redeemer, repeat: Again) -> Response:
+def commit(redemption_id: RedemptionId, caller: Redeemer, repeat: Again, _said: Nothing | None = None) -> Response:
     """Spend points that are held, before the hold ends. Again is the same."""
 
     def spend(connection: Connection) -> Answer:
@@ -194,7 +194,7 @@ def commit(redemption_id: RedemptionId, caller: Redeemer, repeat: Again) -> Resp
     responses=problems("not-found", "refused", "other-content")
     | {200: differs(state="cancelled", balance=120, available=120)},
 )
-def cancel(redemption_id: RedemptionId, caller: Redeemer, repeat: Again) -> Response:
+def cancel(redemption_id: RedemptionId, caller: Redeemer, repeat: Again, _said: Nothing | None = None) -> Response:
     """Undo a redemption, held or committed: its points go back to where they came from. Again is the same."""
     undone: list[int] = []
 

@@ -56,7 +56,7 @@ def test_each_operation_has_examples_that_fit(api: Server) -> None:
             media_type, described = content
             examples = [one["value"] for one in described.get("examples", {}).values()] or [described["example"]]
             for example in examples:
-                assert example, (name, part)
+                assert example or "Nothing" in str(described["schema"]), (name, part)
                 jsonschema.validate(example, {**described["schema"], "components": document["components"]})
             if media_type == MEDIA_TYPE:
                 kinds = [(one["type"].removeprefix("/problems/"), one["status"]) for one in examples]

@@ -109,6 +109,19 @@ def test_a_hold_is_committed_or_given_back(till: httpx.Client, rich: str) -> Non
     assert [till.post(f"/v1/redemptions/{odd}/cancel").status_code for odd in ("999999", "x")] == [404, 404]
 
 
+def test_no_part_of_a_redemption_is_cancelled(till: httpx.Client, rich: str) -> None:
+    """Law: who asks for a part to be committed or cancelled is refused, and not given the whole."""
+    _, held = _spend(till, rich, 30, hold=True)
+    for act in ("commit", "cancel"):
+        refused = till.post(f"/v1/redemptions/{held['redemption_id']}/{act}", json={"points": 10})
+        assert (refused.status_code, refused.json()["errors"]) == (
+            422,
+            [{"pointer": "/points", "detail": "no such field"}],
+        )
+    assert till.get(f"/v1/redemptions/{held['redemption_id']}").json()["state"] == "held"
+    assert till.post(f"/v1/redemptions/{held['redemption_id']}/cancel", json={}).json()["state"] == "cancelled"
+
+
 def test_a_balance_is_spent_once_by_many(api: Server, rich: str) -> None:
     """Law: of 64 clients who spend 10 of 100 points at the same time, exactly ten succeed."""
     statuses = _at_once(api, lambda till, _: _spend(till, rich, 10)[0])
