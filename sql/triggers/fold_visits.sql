@@ -1,4 +1,4 @@
--- does:   adds the visits of closed months that are not counted yet to the totals, and notes up to which month that is
+-- does:   adds the visits of closed months that are not counted yet to the totals, but for erased members, and notes up to which month that is
 -- again:  months up to the mark are left out; the mark is set in the same statement
 -- params: since date, through date
 with begun as (
@@ -21,5 +21,6 @@ counted as materialized (
 insert into loyalty.visit_totals as t (since, member_no, visits)
 select :since, c.member_no, c.visits
 from counted as c
+where c.member_no not in (select m.member_no from loyalty.members as m where m.erased_at is not null)
 order by c.member_no
 on conflict (since, member_no) do update set visits = t.visits + excluded.visits

@@ -1,28 +1,21 @@
-"""Two members who are one person: merged, unmerged, and the books sound through whatever happens between."""
+"""Two members who are one person: merged, and unmerged; what happens between is in test_lives.py."""
 
-import random
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sqlalchemy import text
 
-from loyalty.db import accrual, closing, erasure, identity, merges, redemptions
+from loyalty.db import accrual, closing, identity, merges, redemptions
 from loyalty.db.engine import connect, transaction
 from loyalty.db.identity import PlatformId, find_member
 from loyalty.errors import LoyaltyError, Refused, Unavailable
-from tests import model
 from tests.identity.conftest import JANUARY, put
-from tests.laws.conftest import Databases
-from tests.model import DEFAULT, Transaction
+from tests.model import Transaction
 from tests.till.conftest import Shop
 from tests.till.till_product import TillProduct
-from tests.till_model import Waits
 
 FEBRUARY, MARCH = datetime(2026, 2, 3, 12, tzinfo=UTC), datetime(2026, 3, 3, 12, tzinfo=UTC)
 
@@ -244,114 +237,3 @@ def test_purchases_of_both_while_they_merge(shop: Shop) -> None:
     assert till.wrong() == {}
     till.close("2026-01", now=FEBRUARY)
     assert till.wrong() == {}
-
-
-KINDS = ["buy"] * 6 + ["refund"] * 3 + ["redeem"] * 4 + ["cancel", "cancel", "late", "daily", "close", "close"]
-KINDS += ["merge"] * 3 + ["unmerge"] * 3 + ["erase"]
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=3)
-@given(seed=st.integers(0, 2**32))
-def test_books_are_sound_through_any_life(databases: Databases, tmp_path_factory: Any, seed: int) -> None:
-    """Law (14, 15): merges, unmerges and erasures among purchases, refunds, redemptions, files and closes keep every
-    check, and no point is lost or made but where an entry says so.
-    """  # fmt: skip
-    chance = random.Random(seed)
-    rules = model.Rules(
-        **{
-            **{name: getattr(DEFAULT, name) for name in DEFAULT.__dataclass_fields__},
-            "earning": chance.choice(["on_purchase", "on_purchase", "monthly"]),
-            "shortfall": chance.choice(["owe", "write_off"]),
-            "expiry_months": chance.choice([1, 2, 12]),
-            "pending_days": chance.choice([0, 0, 10]),
-        }
-    )
-    with databases() as patch:
-        till = TillProduct(patch, tmp_path_factory.mktemp("life"), rules=rules)
-        Life(till, chance).live()
-
-
-@dataclass
-class Life:
-    """What happens to five customers, one thing after the other; each method is a kind of it, refused or not."""
-
-    till: TillProduct
-    chance: random.Random
-    now: datetime = JANUARY
-    month: int = 1
-    sales: list[tuple[str, str, int]] = field(default_factory=list)
-    spent: list[str] = field(default_factory=list)
-
-    def who(self) -> str:
-        """Any customer."""
-        return f"C{self.chance.randint(1, 5)}"
-
-    def sold(self, at: datetime) -> Transaction:
-        """A sale that is new."""
-        told = sale(f"T{len(self.sales)}", self.who(), at, self.chance.choice([333, 9_990, 19_950, 130_005]))
-        self.sales.append((told.transaction_id, told.customer_id, told.amount))
-        return told
-
-    def buy(self) -> None:
-        """A purchase at the till."""
-        self.till.purchase(self.sold(self.now), self.now)
-
-    def late(self) -> None:
-        """A sale in a file that comes late."""
-        at = max(self.now - timedelta(days=self.chance.choice([1, 40])), datetime(2026, 1, 2, tzinfo=UTC))
-        self.till.record([self.sold(at)], self.now)
-
-    def refund(self) -> None:
-        """A part, or all, of a sale given back."""
-        if self.sales:
-            name, whose, amount = self.chance.choice(self.sales)
-            part, number = self.chance.choice([amount, amount // 3]), self.chance.randrange(10**9)
-            self.till.refund(Transaction(f"R{number}", whose, self.now, part, kind="refund", original=name), self.now)
-
-    def redeem(self) -> None:
-        """Points spent or held."""
-        points, hold = self.chance.choice([1, 5, 40]), self.chance.random() < 1 / 3
-        self.spent.append(self.till.redeem(self.who(), points, self.now, hold=hold))
-
-    def cancel(self) -> None:
-        """A redemption undone."""
-        if self.spent:
-            self.till.cancel(self.chance.choice(self.spent), self.now)
-
-    def daily(self) -> None:
-        """Some days, and the daily job."""
-        self.now += timedelta(days=self.chance.choice([1, 9]))
-        self.till.expire(self.now)
-
-    def close(self) -> None:
-        """The next month closed."""
-        self.now = max(self.now, datetime(2026, self.month + 1, 1, 12, tzinfo=UTC))
-        self.till.close(f"2026-{self.month:02}", now=self.now)
-        self.month += 1
-        assert self.till.wrong() == {}
-
-    def merge(self) -> None:
-        """Two merged."""
-        merge(self.who(), self.who(), self.now)
-        assert self.till.wrong() == {}
-
-    def unmerge(self) -> None:
-        """A merge undone."""
-        unmerge(self.who(), self.now)
-        assert self.till.wrong() == {}
-
-    def erase(self) -> None:
-        """Somebody erased."""
-        with transaction() as connection:
-            erasure.erase(connection, self.who(), "ann", self.now)
-        assert self.till.wrong() == {}
-
-    def live(self) -> None:
-        """All of it, then two months more."""
-        for _ in range(30):
-            self.now += timedelta(minutes=1)
-            with suppress(model.Refused, Refused, Waits):
-                getattr(self, self.chance.choice(KINDS))()
-        self.daily()
-        self.close()
-        self.close()
