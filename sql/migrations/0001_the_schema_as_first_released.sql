@@ -2167,12 +2167,14 @@ language sql immutable parallel safe as $$
     end
 $$;
 
--- What a member may redeem on the day of an instant yet, in the programme's zone; null where the rules set no cap.
+-- What a member, with those merged into it, may redeem on the day of an instant yet, in the programme's zone; null where the rules set no
+-- cap.
 create function loyalty.left_today(rules loyalty.rules_versions, member bigint, at timestamptz) returns bigint
 language sql stable parallel safe as $$
     select rules.redemption_day_max - coalesce(sum(r.points), 0)::bigint
     from loyalty.redemptions as r
-    where r.member_no = member and rules.redemption_day_max is not null
+    where rules.redemption_day_max is not null
+        and r.member_no = any(array(select m.member_no from loyalty.members as m where m.member_no = member or m.merged_into = member))
         and r.asked_at >= loyalty.end_of_day(at, -1) and r.asked_at < loyalty.end_of_day(at, 0)
         and (r.state = 'committed' or (r.state = 'held' and r.held_until > at))
 $$;
@@ -4455,6 +4457,29 @@ begin
     perform loyalty.recount_visits(array[transfer.from_no, transfer.to_no]);
 end $$;
 
+-- What is counted for limits of a member, by hours, days and months.
+create function loyalty.counts_of(member bigint) returns setof loyalty.velocity_counts language sql stable as $$
+    select c.* from loyalty.velocity_counts as c
+    where c.kind in ('earn', 'redeem') and c.per = 'member' and c.span in ('hour', 'day', 'month') and c.subject = member::text
+$$;
+
+-- The kept member has done what either did, for limits: else a merge would be a fresh allowance. The lost one's counts stay as they are
+-- while it is merged, so that its undoing knows them.
+create function loyalty.join_counts(kept bigint, lost bigint) returns void language sql as $$
+    insert into loyalty.velocity_counts as c (kind, per, span, subject, starts_at, points, events)
+    select o.kind, o.per, o.span, kept::text, o.starts_at, o.points, o.events
+    from loyalty.counts_of(lost) as o
+    on conflict (kind, per, span, subject, starts_at)
+    do update set points = c.points + excluded.points, events = c.events + excluded.events
+$$;
+
+-- The lost member has done what it did before the merge, the kept one all else.
+create function loyalty.part_counts(kept bigint, lost bigint) returns void language sql as $$
+    update loyalty.velocity_counts as c set points = c.points - o.points, events = c.events - o.events
+    from loyalty.counts_of(lost) as o
+    where c.kind = o.kind and c.per = o.per and c.span = o.span and c.subject = kept::text and c.starts_at = o.starts_at
+$$;
+
 -- The kept member is in the campaigns that the lost one is in, with the lost one's draw where it has none of its own, and is known by both
 -- ones' cards, addresses and devices.
 create function loyalty.join_beside(kept bigint, lost bigint, at timestamptz) returns void language plpgsql as $$
@@ -4470,6 +4495,7 @@ begin
     select kept, t.trait, t.digest from loyalty.member_traits as t where t.member_no = lost
     on conflict do nothing;
     delete from loyalty.segments as s where s.member_no = lost;
+    perform loyalty.join_counts(kept, lost);
     update loyalty.members as k set contact_changed_at = greatest(k.contact_changed_at, l.contact_changed_at)
     from loyalty.members as l where k.member_no = kept and l.member_no = lost;
 end $$;
@@ -4478,6 +4504,7 @@ end $$;
 create function loyalty.part_beside(merge loyalty.merges, at timestamptz) returns void language plpgsql as $$
 begin
     perform loyalty.part_consents(merge.lost_no, part_beside.at);
+    perform loyalty.part_counts(merge.kept_no, merge.lost_no);
     delete from loyalty.campaign_members as d
     where d.member_no = merge.kept_no and d.from_no = merge.lost_no and not d.told and not exists (
         select from loyalty.campaign_awards as w where w.campaign_no = d.campaign_no and w.member_no = d.member_no

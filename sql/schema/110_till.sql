@@ -715,12 +715,14 @@ language sql immutable parallel safe as $$
     end
 $$;
 
--- What a member may redeem on the day of an instant yet, in the programme's zone; null where the rules set no cap.
+-- What a member, with those merged into it, may redeem on the day of an instant yet, in the programme's zone; null where the rules set no
+-- cap.
 create function loyalty.left_today(rules loyalty.rules_versions, member bigint, at timestamptz) returns bigint
 language sql stable parallel safe as $$
     select rules.redemption_day_max - coalesce(sum(r.points), 0)::bigint
     from loyalty.redemptions as r
-    where r.member_no = member and rules.redemption_day_max is not null
+    where rules.redemption_day_max is not null
+        and r.member_no = any(array(select m.member_no from loyalty.members as m where m.member_no = member or m.merged_into = member))
         and r.asked_at >= loyalty.end_of_day(at, -1) and r.asked_at < loyalty.end_of_day(at, 0)
         and (r.state = 'committed' or (r.state = 'held' and r.held_until > at))
 $$;

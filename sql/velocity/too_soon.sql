@@ -1,4 +1,5 @@
--- does:   how many hours the rules want between a change of contact data and a redemption, or a redemption and a refund, where there were fewer
+-- does:   how many hours the rules want between a change of contact data and a redemption, or a redemption and a refund, where there were
+--         fewer. Whoever is one with the member, or was in these hours, redeems as the member
 -- again:  reads only
 -- params: kind text, member_no bigint, at timestamptz
 select l.hours
@@ -13,7 +14,11 @@ where l.kind = :kind
         )
         else exists (
             select from loyalty.redemptions as r
-            where r.member_no = :member_no and r.asked_at > cast(:at as timestamptz) - make_interval(hours => l.hours)
+            where r.member_no = any(loyalty.family_of(:member_no) || array(
+                select g.kept_no from loyalty.merges as g
+                where g.lost_no = :member_no and g.undone_at > cast(:at as timestamptz) - make_interval(hours => l.hours)
+            ))
+                and r.asked_at > cast(:at as timestamptz) - make_interval(hours => l.hours)
                 and (r.state = 'committed' or (r.state = 'held' and r.held_until > :at))
         )
     end
