@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from loyalty import clock
-from loyalty.commands.terminal import moment, say, say_json, table
+from loyalty.commands.terminal import moment, say, say_json, say_list
 from loyalty.db import adjustments
 from loyalty.db.adjustments import Adjustment
 from loyalty.db.engine import connect, transaction
@@ -45,14 +45,12 @@ def show(given: Namespace) -> int:
         found = adjustments.listed(connection, most=_SHOWN)
     if given.json:
         say_json([dataclasses.asdict(each) for each in found])
-    elif found:
-        say(*_lines(found))
     else:
-        say("nothing was adjusted by hand")
+        _say(found)
     return 0
 
 
-def _lines(found: list[Adjustment]) -> list[str]:
+def _say(found: list[Adjustment]) -> None:
     headers = ("adjustment", "member", "points", "reason", "asked by", "asked", "state", "approved by", "note")
     cells = (
         (
@@ -68,4 +66,4 @@ def _lines(found: list[Adjustment]) -> list[str]:
         )
         for each in found
     )
-    return table(headers, cells, right=("adjustment", "points"))
+    say_list("adjustments by hand", headers, cells, right=("adjustment", "points"))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import date
 
-from loyalty.commands.terminal import moment, say, say_json, table
+from loyalty.commands.terminal import moment, say, say_json, say_list
 from loyalty.db import approvals
 from loyalty.db.approvals import Approval, Outcome
 from loyalty.db.engine import connect
@@ -20,10 +20,8 @@ def show(given: Namespace) -> int:
         found = approvals.listed(connection, None if given.state == "all" else given.state)
     if given.json:
         say_json([asdict(approval) for approval in found])
-    elif found:
-        say(*_lines(found))
     else:
-        say("nothing waits for a decision" if given.state == "open" else "there are no such approvals")
+        _say("approvals that wait" if given.state == "open" else "such approvals", found)
     return 0
 
 
@@ -59,7 +57,7 @@ def _tell(decided: list[Outcome], *, json: bool) -> None:
         say(*(f"approval {outcome.approval_no} {outcome.state}: {outcome.told}" for outcome in decided))
 
 
-def _lines(found: list[Approval]) -> list[str]:
+def _say(what: str, found: list[Approval]) -> None:
     headers = ("approval", "what", "members", "asked by", "decide by", "state", "decided by", "what came of it")
     cells = (
         (
@@ -74,4 +72,4 @@ def _lines(found: list[Approval]) -> list[str]:
         )
         for approval in found
     )
-    return table(headers, cells, right=("approval", "members"))
+    say_list(what, headers, cells, right=("approval", "members"))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from loyalty import clock
-from loyalty.commands.terminal import moment, output, say, say_json, table
+from loyalty.commands.terminal import moment, output, say, say_json, say_list, table
 from loyalty.db import campaigns
 from loyalty.db.engine import connect
 from loyalty.db.programme import check_ready
@@ -96,7 +96,7 @@ def show(given: Namespace) -> int:
         )
         for one in found
     ]
-    say(*(table(heads, rows, right=("spent", "budget", "approval")) or ["there are no campaigns"]))
+    say_list("campaigns", heads, rows, right=("spent", "budget", "approval"))
     return 0
 
 

@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from loyalty import clock
-from loyalty.commands.terminal import moment, say, say_json, table
+from loyalty.commands.terminal import moment, say_json, say_list
 from loyalty.db import consents, enrolment
 from loyalty.db.consents import Consent, Purpose
 from loyalty.db.engine import transaction
@@ -21,8 +21,9 @@ def show(given: Namespace) -> int:
     if given.json:
         say_json({"consents": said, "suppressions": against})
         return 0
-    say(*table(("when", "channel", "for", "consent", "source", "wording"), map(_consent, said)))
-    say(*table(("suppressed", "channel", "reason", "source", "lifted", "by"), map(_suppression, against)))
+    say_list("consents", ("when", "channel", "for", "consent", "source", "wording"), map(_consent, said))
+    heads = ("suppressed", "channel", "reason", "source", "lifted", "by")
+    say_list("suppressions of the member's addresses", heads, map(_suppression, against))
     return 0
 
 

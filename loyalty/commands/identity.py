@@ -4,7 +4,7 @@ import json
 from argparse import Namespace
 
 from loyalty import clock
-from loyalty.commands.terminal import say, say_json, table
+from loyalty.commands.terminal import say, say_json, say_list
 from loyalty.db import identity, merges, personal_data
 from loyalty.db.engine import transaction
 from loyalty.db.identity import PlatformId
@@ -41,7 +41,8 @@ def suggest(given: Namespace) -> int:
         say_json(pairs)
     else:
         rows = ((pair.member_no, pair.other_member_no, " ".join(pair.shared)) for pair in pairs)
-        say(*table(("member", "other", "share"), rows, right=("member", "other")))
+        heads = ("member", "other", "share")
+        say_list("members who share an address or a number", heads, rows, right=heads[:2])
     return 0
 
 

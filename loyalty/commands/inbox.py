@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from loyalty import clock
-from loyalty.commands.terminal import moment, remark, say, say_json, table
+from loyalty.commands.terminal import moment, remark, say, say_json, say_list, table
 from loyalty.db import inbox
 from loyalty.db.engine import transaction
 from loyalty.db.members import Row
@@ -14,6 +14,7 @@ from loyalty.db.programme import check_ready
 from loyalty.errors import NotFound
 
 _MOST = 1_000
+_WHICH = {"waiting": "wait", "dead": "are dead", "dropped": "were dropped", "held": "are held"}
 _HEADERS = ("event", "source", "id", "kind", "state", "received", "tries", "next try", "reason")
 
 
@@ -26,7 +27,8 @@ def show_list(given: Namespace) -> int:
     if given.json:
         say_json(rows)
     else:
-        say(*table(_HEADERS, map(_cells, rows), right=("event", "tries")))
+        what = f"events that {_WHICH.get(given.state, 'wait or are dead')}"
+        say_list(what, _HEADERS, map(_cells, rows), right=("event", "tries"))
     if len(rows) == _MOST:
         remark(f"only the oldest {_MOST} are shown")
     return 0

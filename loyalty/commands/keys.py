@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from loyalty import clock
-from loyalty.commands.terminal import moment, say, say_json, table
+from loyalty.commands.terminal import moment, say, say_json, say_list
 from loyalty.db import api_keys
 from loyalty.db.engine import transaction
 from loyalty.db.members import Row
@@ -48,7 +48,7 @@ def show(given: Namespace) -> int:
     if given.json:
         say_json(rows)
     else:
-        say(*table(_HEADERS, map(_cells, rows), right=("key", "a minute")))
+        say_list("keys", _HEADERS, map(_cells, rows), right=("key", "a minute"))
     return 0
 
 

@@ -6,7 +6,7 @@ from argparse import Namespace
 import segno
 
 from loyalty import clock
-from loyalty.commands.terminal import moment, output, say, say_json, table
+from loyalty.commands.terminal import moment, output, say, say_json, say_list
 from loyalty.db import check_ins, triggers
 from loyalty.db.engine import connect, transaction
 from loyalty.db.programme import check_ready
@@ -33,7 +33,7 @@ def show(given: Namespace) -> int:
         say_json(rows)
     else:
         cells = ((row["location_no"], row["name"], moment(row["added_at"])) for row in rows)
-        say(*table(("location", "name", "added"), cells, right=("location",)))
+        say_list("locations", ("location", "name", "added"), cells, right=("location",))
     return 0
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from loyalty import clock
-from loyalty.commands.terminal import moment, say, say_json, table
+from loyalty.commands.terminal import moment, say, say_json, say_list
 from loyalty.db import reviews, rules_versions
 from loyalty.db.engine import connect
 from loyalty.db.programme import check_ready
@@ -23,10 +23,10 @@ def show(given: Namespace) -> int:
     rows = _found(None if given.state == "all" else given.state, present)
     if given.json:
         say_json(rows)
-    elif rows:
-        say(*(_open_ones(rows) if given.state == "open" else _all(rows)))
+    elif given.state == "open":
+        _say_open(rows)
     else:
-        say("no reviews are waiting" if given.state == "open" else "there are no such reviews")
+        _say_all(rows)
     return 0
 
 
@@ -55,16 +55,16 @@ def _found(state: str | None, present: date) -> _Rows:
     return rows
 
 
-def _open_ones(rows: _Rows) -> list[str]:
+def _say_open(rows: _Rows) -> None:
     headers = ("review", "customer", "from", "to", "month", "qualifying", "spend", "refunded", "decide by")
     cells = (
         (*_who(row), row["qualifying_points"], f"{row['spend']:,}", f"{row['refunded']:,}", moment(row["due_at"]))
         for row in rows
     )
-    return table(headers, cells, right=("review", "qualifying", "spend", "refunded"))
+    say_list("reviews that wait", headers, cells, right=("review", "qualifying", "spend", "refunded"))
 
 
-def _all(rows: _Rows) -> list[str]:
+def _say_all(rows: _Rows) -> None:
     headers = ("review", "customer", "from", "to", "month", "qualifying", "state", "at", "by", "note")
     cells = (
         (
@@ -77,7 +77,7 @@ def _all(rows: _Rows) -> list[str]:
         )
         for row in rows
     )
-    return table(headers, cells, right=("review", "qualifying"))
+    say_list("such reviews", headers, cells, right=("review", "qualifying"))
 
 
 def _who(row: dict[str, Any]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from loyalty.commands.terminal import iso, output, say, say_json, table
+from loyalty.commands.terminal import iso, output, say, say_json, say_list, table
 from loyalty.db import segments
 from loyalty.db.engine import connect
 from loyalty.db.programme import check_ready
@@ -44,7 +44,7 @@ def show(given: Namespace) -> int:
         )
         for row in found
     ]
-    say(*(table(_HEADERS, rows, right=(_HEADERS[0], *_HEADERS[3:])) or ["there are none"]))
+    say_list(f"members in {given.segment}", _HEADERS, rows, right=(_HEADERS[0], *_HEADERS[3:]))
     return 0
 
 

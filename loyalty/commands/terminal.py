@@ -89,6 +89,11 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, right: It
     return [_line(row, widths, numbers) for row in (headers, *cells)]
 
 
+def say_list(what: str, headers: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[str] = ()) -> None:
+    """Print a table, or where it is empty that there are no `what`: so every list says something."""
+    say(*(table(headers, rows, right=right) or [f"there are no {what}"]))
+
+
 def _line(row: Sequence[str], widths: Sequence[int], numbers: Sequence[bool]) -> str:
     parts = (
         cell.rjust(width) if number else cell.ljust(width)

@@ -4,7 +4,7 @@ from argparse import Namespace
 from typing import Any
 
 from loyalty import clock
-from loyalty.commands.terminal import moment, remark, say, say_json, table
+from loyalty.commands.terminal import moment, remark, say, say_json, say_list
 from loyalty.db import deliveries
 from loyalty.db.deliveries import Settled
 from loyalty.db.engine import transaction
@@ -24,7 +24,7 @@ def show(given: Namespace) -> int:
     if given.json:
         say_json([{"message": _name(row)} | row for row in rows])
     else:
-        say(*table(_HEADERS, map(_cells, rows), right=("tries",)))
+        say_list("such messages", _HEADERS, map(_cells, rows), right=("tries",))
     if len(rows) == _MOST:
         remark(f"only the oldest {_MOST:,} are shown")
     return 0

@@ -4,7 +4,7 @@ import json
 
 from tests.cli.conftest import Loyalty
 
-EMPTY = "nothing waits for a decision\n"
+EMPTY = "there are no approvals that wait\n"
 
 
 def test_a_batch_is_listed_and_decided(two_months: Loyalty) -> None:

@@ -97,7 +97,7 @@ def test_a_held_upgrade_is_decided_once(two_months: Loyalty) -> None:
     assert (again.code, again.out, again.err) == (1, "", f"loyalty: review {number} is approved already, by mia\n")
     bob = json.loads(two_months("member", "bob", "--json").out)
     assert (bob["tier"], [voucher["tier"] for voucher in bob["vouchers"]]) == ("Gold", ["Gold"])
-    assert two_months("reviews", "list").out == "no reviews are waiting\n"
+    assert two_months("reviews", "list").out == "there are no reviews that wait\n"
     assert two_months("reviews", "list", "--state", "approved").out.count("\n") == 2
     exported = two_months("export", "statements", "2026-01").out
     assert [line[-9:] for line in exported.splitlines() if ",bob," in line] == [",approved"]
