@@ -150,7 +150,7 @@ def start_campaign(file: str, asked_by: str, note: str, say: Say, *, ask_again: 
         with connect() as connection:
             found = figures(connection, wanted, simulated, now)
         known = campaigns.ask(wanted, found, asked_by=asked_by, note=note, at=now)
-    return wording.campaign_asked(known)
+    return wording.campaign_asked(known, now)
 
 
 def after_decision(periods: Iterable[date], say: Say) -> None:

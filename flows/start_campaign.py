@@ -38,8 +38,8 @@ def start_campaign(
 
     Args:
         asked_by: Who asks: your handle, no e-mail address. Whoever asks can't approve.
-        campaign: Who, when, what and how much. Only what is not to stay as it is.
-        file: In place of the fields: the text of a campaign's file.
+        campaign: Who, when, what and how much. What is empty is left out; all of it, where a file is given.
+        file: In place of these fields: the text of a campaign's file, as docs/campaigns.md has it.
         note: Why, for those who decide. No names of members.
         ask_again: Whether to ask once more for a campaign that was rejected.
     """
@@ -50,7 +50,7 @@ def start_campaign(
         known = campaigns.ask(wanted, figures, asked_by=asked_by, note=note.strip(), at=now)
     if known.state == "open":
         ask_managers()
-    return campaign_asked(known)
+    return campaign_asked(known, now)
 
 
 def _simulated(wanted: Campaign, now: datetime) -> dict[str, Any]:

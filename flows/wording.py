@@ -1,5 +1,6 @@
 """What flows did, in a line."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from loyalty.rules.periods import display_period
@@ -59,11 +60,11 @@ def campaigned(given: "Given", campaigns: int) -> str:
     )
 
 
-def campaign_asked(known: "Known") -> str:
+def campaign_asked(known: "Known", now: datetime) -> str:
     """A campaign that was asked for, now or before."""
     if known.state == "open":
         return f"{known.name} waits for approval {known.approval_no}, asked by {known.asked_by}"
-    return f"{known.name} is {known.state} already: unchanged"
+    return f"{known.name} is {known.state_at(now)} already: unchanged"
 
 
 def backfilled(first: str, last: str, changed: int, months: int) -> str:

@@ -79,8 +79,9 @@ def show(given: Namespace) -> int:
     check_ready()
     with connect() as connection:
         found = campaigns.listed(connection)
+    now = clock.now()
     if given.json:
-        say_json([{key: getattr(one, key) for key in _KEYS} for one in found])
+        say_json([{key: getattr(one, key) for key in _KEYS} | {"state": one.state_at(now)} for one in found])
         return 0
     heads = ("campaign", "gives", "from", "until", "state", "spent", "budget", "approval")
     rows = [
@@ -89,7 +90,7 @@ def show(given: Namespace) -> int:
             one.gives,
             moment(one.begins_at or one.starts_at),
             moment(one.until),
-            one.state,
+            one.state_at(now),
             one.spent,
             one.budget,
             None if one.approval_no is None else str(one.approval_no),

@@ -103,6 +103,10 @@ class Known:
     decision_note: str | None
     told: str | None
 
+    def state_at(self, now: datetime) -> str:
+        """The state as people are told: one that ran is over once its time is."""
+        return "over" if self.state == "running" and self.until <= now else self.state
+
     @property
     def campaign(self) -> Campaign:
         """Its keys."""

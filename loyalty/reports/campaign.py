@@ -112,10 +112,11 @@ def outcome(found: Report) -> Page:
         headlines=_headlines(found),
         sections=(
             Section("What it brought", _effect_blocks(found)),
-            Section("What it cost", (_costs(found),)),
+            Section("What it cost", (_costs(found), Text(_budget(found)))),
             Section("Whom it reached", (_reach(found),)),
             Section("What it was", (_keys(found.known.campaign),)),
         ),
+        source="the purchases and refunds known by then, and what the campaign gave for them",
     )
 
 
@@ -161,7 +162,7 @@ def page(connection: Connection, approval_no: int) -> str:
     """The page of the campaign that an approval is about, as Markdown. Raises Refused if it is about none."""
     known = campaigns.of_approval(connection, approval_no)
     why = f"{known.asked_by} asks" + (f": {known.note}" if known.note else ".")
-    state = "waits for a decision" if known.state == "open" else f"is {known.state}"
+    state = "waited for a decision" if known.state == "open" else f"was {known.state}"
     lines = (Text(why), Text(f"When this page was made, approval {approval_no} {state}. It gives nothing before."))
     return markdown_pages.markdown(proposal(known.campaign, known.figures, lines))
 
@@ -306,12 +307,9 @@ def _bounds(effect: Interval, currency: str) -> str:
 
 def _costs(found: Report) -> Table:
     given, currency = found.results, found.currency
-    known = found.known
-    of_budget = f"{percent(known.spent, known.budget)} of the budget"
-    if known.gives == "voucher":
+    if found.known.gives == "voucher":
         vouchers = (
             ("Vouchers issued", whole(given.vouchers), money(given.voucher_amount, currency)),
-            ("Budget used", of_budget, money(known.budget, currency)),
             ("Vouchers used: the cost", whole(given.redeemed), money(given.redeemed_amount, currency)),
         )
         return Table("Vouchers and their worth", ("Figure", "Number", "Money"), vouchers, total=True)
@@ -321,11 +319,18 @@ def _costs(found: Report) -> Table:
 
     rows = (
         line("Points given", given.points),
-        ("Budget used", of_budget, whole(known.budget)),
         line("Taken back for refunds", given.taken_back),
         line("Points left: the cost", found.points),
     )
     return Table("Points, and what they are worth to the books", ("Figure", "Points", "Worth"), rows, total=True)
+
+
+def _budget(found: Report) -> str:
+    known = found.known
+    used = f"{percent(known.spent, known.budget)} of its budget of"
+    if known.gives == "voucher":
+        return f"{used} {money(known.budget, found.currency)} is used."
+    return f"{used} {whole(known.budget)} points is used; what refunds took back is not given again."
 
 
 def _reach(found: Report) -> Table:

@@ -49,7 +49,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A whole report of a programme's month; `basis` says by which rules it was made."""
+    """A whole report of a programme's month; `basis` says by which rules it was made, `source` from what."""
 
     title: str
     programme: str
@@ -57,6 +57,7 @@ class Page:
     basis: str
     headlines: tuple[Headline, ...]
     sections: tuple[Section, ...]
+    source: str = "the month's statements"
 
 
 def basis(rules: Programme) -> str:

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from loyalty.errors import BadInput, WrongUse
 from loyalty.rules.allowed import Allowed, Choice, Day, Number, Text, Unknown, Whole, Wholes, Words
-from loyalty.rules.changes import value_of
+from loyalty.rules.changes import in_order, value_of
 from loyalty.rules.programme import MOST_MONEY, MOST_POINTS
 from loyalty.rules.segments import SEGMENTS, Segment
 from loyalty.rules.toml import checked_as, kind_of, loaded, text_of, written
@@ -28,6 +28,7 @@ ORIGIN = "campaign"  # what errors call a campaign that a form makes
 MOST_DAYS, MOST_WORDS = 366, 50
 _NAME = r"[a-z0-9][a-z0-9-]{0,39}"
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+_QUOTED = ", in quotes"  # in a file; the fields of a form are written without
 _PLACE = r"\S(.{0,98}\S)?"
 _OF_PURCHASES = ("minimum", "locations", "channels", "weekdays", "hours", "member_cap")
 
@@ -69,7 +70,7 @@ class Campaign(BaseModel):
     voucher_days: Annotated[int, Whole(1, 3660)] = 30
     """Days for which the voucher is valid; it ends with the last of them."""
     message: Annotated[str, Text(500, empty=True)] = ""
-    """What each member of the campaign is written as it begins, with the voucher. "" is nothing."""
+    """What each member of the campaign is written as it begins, with the voucher. Empty: nothing."""
 
     budget: Annotated[Decimal, Number(1_000_000_000_000, places=3)]
     """The most that is given in all: points, of vouchers money."""
@@ -197,10 +198,15 @@ def to_toml(campaign: Campaign) -> str:
 
 def _text(key: str, title: str) -> Any:  # as `Field` itself
     """A field of the form: empty leaves the key out."""
-    about = " ".join(str(Campaign.model_fields[key].description).split())
-    kind = kind_of(Campaign, key)
-    allowed = f" Allowed: {kind.says}." if isinstance(kind, Allowed) else ""
-    return Field(title=title, description=f"{about}{allowed}", max_length=500)
+    key_is, kind = Campaign.model_fields[key], kind_of(Campaign, key)
+    told = [" ".join(str(key_is.description).split())]
+    if isinstance(kind, Allowed):
+        told.append(f"Allowed: {kind.says.removesuffix(_QUOTED)}.")
+    if key_is.is_required():
+        told.append("It must be given.")
+    elif key_is.default:
+        told.append(f"Empty: {key_is.default}.")
+    return Field(title=title, description=" ".join(told), max_length=500)
 
 
 def _list(key: str, title: str) -> Any:
@@ -211,7 +217,7 @@ def _list(key: str, title: str) -> Any:
 class CampaignForm(BaseModel):
     """A campaign as the fields of a form. Numbers are written as in the file; what is left empty is left out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="What, when and how much")
+    model_config = ConfigDict(frozen=True, extra="forbid", title="What, when and how much", json_schema_extra=in_order)
 
     name: Annotated[str, _text("name", "Name")] = ""
     starts_on: Annotated[str, _text("starts_on", "First day")] = ""

@@ -33,6 +33,12 @@ class Difference(NamedTuple):
     after: str | None
 
 
+def in_order(schema: dict[str, Any]) -> None:
+    """Number the fields of a form: its schema is stored as JSON that keeps no order, and shown by these numbers."""
+    for place, field in enumerate(schema["properties"].values()):
+        field["position"] = place
+
+
 def _as_it_is(model: type[BaseModel], key: str, title: str) -> Any:  # as `Field` itself
     """A text field that leaves the rule `key` as it is unless something is written, and says what the rule is for."""
     about = " ".join(str(model.model_fields[key].description).split())
@@ -43,7 +49,7 @@ def _as_it_is(model: type[BaseModel], key: str, title: str) -> Any:  # as `Field
 class TierChange(BaseModel):
     """What changes of a tier that stands on the ladder."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="A tier that changes")
+    model_config = ConfigDict(frozen=True, extra="forbid", title="A tier that changes", json_schema_extra=in_order)
 
     tier: Annotated[str, Field(title="Tier", description="Its name, as it stands on the ladder.", max_length=40)]
     threshold: Annotated[str, _as_it_is(Tier, "threshold", "Threshold")] = ""
@@ -56,7 +62,7 @@ class TierChange(BaseModel):
 class RuleChanges(BaseModel):
     """What changes of the rules. Every other key, and a tier that comes or goes, takes the text of a rules file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="What changes")
+    model_config = ConfigDict(frozen=True, extra="forbid", title="What changes", json_schema_extra=in_order)
 
     rate: Annotated[str, _as_it_is(Programme, "rate", "Rate")] = ""
     pending_days: Annotated[str, _as_it_is(Programme, "pending_days", "Pending days")] = ""

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from loyalty.db import campaigns
 from loyalty.db.campaign_awards import run
+from loyalty.db.engine import connect
 from tests.campaigns.conftest import Opened, Sold, databases, opened
 from tests.till.test_at_once import at_once
 
@@ -154,3 +155,19 @@ def test_what_was_bought_before_or_after_counts_for_nothing(opened: Opened) -> N
     shop.award(TWENTIETH + timedelta(days=1))
 
     assert set(shop.awards()) == {"warm-up", "at", "last"}
+
+
+def test_a_campaign_is_over_once_its_time_is(opened: Opened) -> None:
+    """Law: to the last instant of its last day a campaign runs, then it is over; one that was stopped stays that."""
+    shop = opened()
+    shop.start(START, points=5)
+    shop.start(START, name="stopped", points=5)
+    campaigns.stop("stopped", by="ana", at=TENTH)
+    end = datetime(2026, 2, 1, tzinfo=UTC)
+    with connect() as connection:
+        found = campaigns.listed(connection)
+
+    assert [[one.state_at(at) for one in found] for at in (end - timedelta(microseconds=1), end)] == [
+        ["running", "stopped"],
+        ["over", "stopped"],
+    ]

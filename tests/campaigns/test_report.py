@@ -82,6 +82,8 @@ def test_a_report_tells_what_plain_arithmetic_tells(opened: Opened) -> None:
     page = pages.html(found)
     assert f"{len(held_out)} more held out" in page
     assert "95 % interval: +$" in page
+    assert "of its budget of 1,000,000 points is used" in page
+    assert "Made from the purchases and refunds known by then" in page
     assert "src=" not in page.replace('src="data:', "")
 
 

@@ -1,5 +1,6 @@
 """A campaign in Prefect: asked for by its form, decided, run, reported; and the same from the command line."""
 
+import json
 import uuid
 from pathlib import Path
 
@@ -67,6 +68,8 @@ def test_a_campaign_goes_from_file_to_report(directly: Command, tmp_path: Path) 
     )
     assert line("run").startswith("1 campaigns: 0 members drawn")
     assert line("report", "april", "--out", str(out)) == str(out)
+    listed = json.loads(directly("campaigns", "list", "--json").stdout)
+    assert [(each["name"], each["state"]) for each in listed] == [("april", "running")]
     assert line("stop", "april", "--by", "ana") == "april is stopped"
     assert line("stop", "april", "--by", "ana") == "april was over already: unchanged"
     assert "what the campaign brought can" in out.read_text()

@@ -1,9 +1,11 @@
 """A campaign's file: what is wrong is told with its line, and what is right reads back."""
 
 import pytest
+from pydantic import BaseModel
 
 from loyalty.errors import BadInput, WrongUse
 from loyalty.rules.campaign import CampaignForm, of_form, parse, to_toml
+from loyalty.rules.changes import RuleChanges, TierChange
 
 GOOD = """\
 name = "winter-double"
@@ -80,3 +82,24 @@ def test_a_form_asks_for_what_a_file_does() -> None:
             of_form(*twice_or_not)
     with pytest.raises(BadInput, match="campaign: multiplier: must be a number"):
         of_form(form.model_copy(update={"multiplier": "two"}))
+
+
+@pytest.mark.parametrize("form", [CampaignForm, RuleChanges, TierChange])
+def test_a_forms_fields_are_numbered(form: type[BaseModel]) -> None:
+    """Law: a form's fields can be shown in their order by whoever stored its schema without one."""
+    places = {key: field["position"] for key, field in form.model_json_schema()["properties"].items()}
+    assert sorted(places, key=places.__getitem__) == list(form.model_fields)
+
+
+def test_a_form_says_what_must_be_given() -> None:
+    """Law: of each field of text a form says what is allowed; of what a file can't leave out, that it must be given."""
+    fields = CampaignForm.model_json_schema()["properties"]
+    told = {key: field["description"] for key, field in fields.items()}
+    assert {key for key, text in told.items() if text.endswith("It must be given.")} == {
+        "name",
+        "starts_on",
+        "ends_on",
+        "budget",
+    }
+    assert told["holdout"].endswith("Allowed: a number from 0 to 1 with at most 4 decimals. Empty: 0.1.")
+    assert "in quotes" not in " ".join(told.values())
