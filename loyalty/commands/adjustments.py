@@ -31,10 +31,8 @@ def adjust(given: Namespace, *, ask_managers: Callable[[], None]) -> int:
         ask_managers()
     if given.json:
         say_json(dataclasses.asdict(made))
-    elif made.state == "waiting":
-        say(f"adjustment {made.adjustment_no} waits for approval {made.approval_no}: a second person decides")
     else:
-        say(f"adjustment {made.adjustment_no} posted: {made.points:+,} points")
+        say(made.told)
     return 0
 
 

@@ -5,23 +5,27 @@ values at hand are left out, and so are texts of errors that may repeat them: th
 """
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from loyalty.errors import ConfigurationError, LoyaltyError
+from loyalty.errors import BadInput, ConfigurationError, LoyaltyError
 from loyalty.traces import place, trace
 
 FAILED, INTERRUPTED = 1, 130
 LOG = Path("logs", "errors.log")
+_POINTER = re.compile(r"^/([a-z_]+): ")  # how the API names a field of its body
 
 
 def guarded(command: Callable[[], int]) -> int:
     """Run a command; its exit code, or that of its failure, told in one line (one for each mistake of a rules file)."""
     try:
         code = _finished(command)
+    except BadInput as error:
+        code = _told(error.exit_code, *(_POINTER.sub(r"\1: ", mistake) for mistake in str(error).splitlines()))
     except (LoyaltyError, ConfigurationError) as error:
         code = _told(error.exit_code, *str(error).splitlines())
     except BrokenPipeError:  # whoever read our output has enough of it

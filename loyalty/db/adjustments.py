@@ -39,13 +39,31 @@ class Adjustment:
     state: State
     posted_at: datetime | None
 
+    @property
+    def told(self) -> str:
+        """How it stands, in a line."""
+        if self.state == "waiting":
+            return f"adjustment {self.adjustment_no} waits for approval {self.approval_no}: a second person decides"
+        if self.state == "posted":
+            return f"adjustment {self.adjustment_no} posted: {self.points:+,} points"
+        return f"adjustment {self.adjustment_no} is {self.state}: nothing was posted"
+
 
 def adjust(
-    connection: Connection, customer_id: str, points: int, *, reason: str, note: str, by: str, now: datetime
+    connection: Connection,
+    customer_id: str,
+    points: int,
+    *,
+    reason: str,
+    note: str,
+    by: str,
+    now: datetime,
+    request: str | None = None,
 ) -> Adjustment:
     """Give a member points, or take them where below zero; what is above the limit of the rules waits for a second one.
 
-    Raises BadInput for a reason that the rules don't list or 0 points, NotFound for no member, WrongUse for no handle.
+    The same `request` again is the same adjustment, however that stands by now. Raises BadInput for a reason that the
+    rules don't list or 0 points, NotFound for no member, WrongUse for no handle.
     """
     rules = triggers.rules_at(connection, now)
     author = approvals.checked_name(by)
@@ -64,8 +82,11 @@ def adjust(
         reason=reason,
         note=note.strip() or None,
         asked_by=author,
+        request=request,
         at=now,
-    ).one()
+    ).one_or_none()
+    if asked is None:
+        return listed(connection, request=request)[0]
     if abs(points) <= asked.alone_max:
         _post(connection, find(connection, asked.adjustment_no), None, now)
     else:
@@ -90,12 +111,16 @@ def of_approval(connection: Connection, approval_no: int) -> Adjustment:
 
 
 def listed(
-    connection: Connection, *, adjustment_no: int | None = None, approval_no: int | None = None, most: int = 1
+    connection: Connection,
+    *,
+    adjustment_no: int | None = None,
+    approval_no: int | None = None,
+    request: str | None = None,
+    most: int = 1,
 ) -> list[Adjustment]:
-    """The newest adjustments, or the one of that number or approval."""
-    rows = run(
-        connection, "adjustments/list", adjustment_no=adjustment_no, approval_no=approval_no, most=most
-    ).mappings()
+    """The newest adjustments, or the one of that number, approval or request."""
+    which = {"adjustment_no": adjustment_no, "approval_no": approval_no, "request": request}
+    rows = run(connection, "adjustments/list", **which, most=most).mappings()
     return [Adjustment(**row) for row in rows]
 
 

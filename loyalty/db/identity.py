@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from loyalty.db.statements import run
-from loyalty.errors import Refused
+from loyalty.errors import NotFound, Refused
 from loyalty.rules.phones import e164
 from loyalty.settings import settings
 
@@ -84,8 +84,10 @@ def suggestions(connection: Connection, most: int = 1000) -> list[Suggestion]:
 
 
 def customer_id_of(connection: Connection, member_no: int) -> str:
-    """Read a member's customer_id."""
-    found: str = run(connection, "identity/customer_id_of", member_no=member_no).scalar_one()
+    """Read a member's customer_id. Raises NotFound for no such number."""
+    found: str | None = run(connection, "identity/customer_id_of", member_no=member_no).scalar_one_or_none()
+    if found is None:
+        raise NotFound(f"there is no member M{member_no}")
     return found
 
 

@@ -200,7 +200,7 @@ def shown(connection: Connection, event_no: int) -> Row:
     """All of an event that is not applied. Raises NotFound if there is none of that number."""
     row = run(connection, "inbox/show_event", event_no=event_no).mappings().one_or_none()
     if row is None:
-        raise NotFound(f"no event {event_no} waits, is dead or was dropped")
+        raise NotFound(f"no event {event_no} waits, is held, is dead or was dropped")
     return dict(row)
 
 

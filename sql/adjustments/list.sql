@@ -1,6 +1,6 @@
--- does:   adjustments as they stand, the newest first: the one of a number or of an approval, where that is given
+-- does:   adjustments as they stand, the newest first: the one of a number, an approval or a request, where that is given
 -- again:  reads only
--- params: adjustment_no bigint, approval_no bigint, most bigint
+-- params: adjustment_no bigint, approval_no bigint, request text, most bigint
 select
     a.adjustment_no,
     a.member_no,
@@ -20,5 +20,6 @@ inner join loyalty.members as m on a.member_no = m.member_no
 left join loyalty.approvals as p on a.approval_no = p.approval_no
 where (cast(:adjustment_no as bigint) is null or a.adjustment_no = :adjustment_no)
     and (cast(:approval_no as bigint) is null or a.approval_no = :approval_no)
+    and (cast(:request as text) is null or a.request = :request)
 order by a.adjustment_no desc
 limit :most

@@ -3016,6 +3016,7 @@ create table loyalty.adjustments (
     posted_at timestamptz,
     posted_period date,
     posted_cause bigint,
+    request text unique check (length(request) between 1 and 80),
     check ((posted_at is null) = (posted_period is null) and (posted_at is null) = (posted_cause is null)),
     constraint adjustments_need_two_people check (
         posted_at is null or abs(points) <= alone_max
@@ -3024,6 +3025,7 @@ create table loyalty.adjustments (
 );
 
 comment on column loyalty.adjustments.posted_cause is 'of its entry, in the month posted_period';
+comment on column loyalty.adjustments.request is 'by what it was asked, where that may ask again: a run of Prefect';
 
 create index adjustments_of_member on loyalty.adjustments (member_no, adjustment_no);
 

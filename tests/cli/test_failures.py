@@ -38,6 +38,7 @@ def _raised(error: BaseException) -> int:
         (Refused("not now"), 1, "loyalty: not now\n"),
         (WrongUse("not so"), 2, "loyalty: not so\n"),
         (BadInput(["first", "second"]), 1, "loyalty: first\nloyalty: second\n"),
+        (BadInput("/reason: must be short"), 1, "loyalty: reason: must be short\n"),
         (ConfigurationError("LOYALTY_CLOCK", "is odd"), 1, "loyalty: LOYALTY_CLOCK is odd\n"),
         (FileNotFoundError(2, "No such file or directory", "x.csv"), 1, "loyalty: x.csv: No such file or directory\n"),
         (KeyboardInterrupt(), 130, "loyalty: interrupted; started again, it goes on where it ended\n"),

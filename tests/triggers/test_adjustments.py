@@ -12,6 +12,7 @@ from loyalty.db.engine import connect, transaction
 from loyalty.errors import BadInput, LoyaltyError, NotFound, Refused
 from loyalty.reports import adjustment, health
 from loyalty.reports.formats import MINUS
+from tests.till.test_at_once import at_once
 from tests.triggers.conftest import JANUARY, Desk, Open
 
 LATER = JANUARY + timedelta(days=1)
@@ -156,3 +157,19 @@ def test_what_makes_no_sense_is_refused(desk: Open) -> None:
         shop.adjust("C9", 10)
 
     assert shop.rows("select * from loyalty.adjustments") == []
+
+
+def test_a_request_is_one_adjustment(desk: Open) -> None:
+    """Law (13): the same request, again, at once, or once it is decided, is the adjustment that it was."""
+    shop = desk()
+    shop.put("C1")
+    made = at_once(lambda _: shop.adjust("C1", 40, request="run 1"), times=8)
+    waiting = shop.adjust("C1", 900, request="run 2")
+    decide(shop, waiting, "bert", approve=False)
+
+    assert {one.adjustment_no for one in made} == {made[0].adjustment_no}
+    assert {one.told for one in made} == {f"adjustment {made[0].adjustment_no} posted: +40 points"}
+    again = shop.adjust("C1", 900, LATER, request="run 2")
+    assert again.told == f"adjustment {waiting.adjustment_no} is rejected: nothing was posted"
+    assert standing(shop) == (40, 0, 0)
+    assert shop.till.wrong() == {}
