@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from loyalty import clock
-from loyalty.commands.terminal import moment, say_json, say_list
+from loyalty.commands.terminal import moment, say, say_json, say_list
 from loyalty.db import consents, enrolment
 from loyalty.db.consents import Consent, Purpose
 from loyalty.db.engine import transaction
@@ -35,11 +35,13 @@ def change(given: Namespace) -> int:
         member_no = enrolment.number(connection, given.customer_id)
         if given.action == "lift":
             consents.lift(connection, member_no, given.channel, given.by, now)
+            say(f"what was said against the {given.channel} address is lifted")
             return 0
         purpose: Purpose = "marketing" if given.offers else "service"
         source = f"staff {given.by}"[:80]
         said = Consent(member_no, given.channel, purpose, given.action == "give", now, source, given.wording)
         consents.record(connection, [said])
+    say(f"the consent to {purpose} by {given.channel} is {'given' if said.given else 'withdrawn'}")
     return 0
 
 

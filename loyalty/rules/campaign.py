@@ -258,7 +258,10 @@ def of_form(form: CampaignForm, text: str = "") -> Campaign:
     values = {
         key: value_of(Campaign, key, value.strip()) if isinstance(value, str) else value for key, value in given.items()
     }
-    return checked_as(Campaign, {"gives": form.gives, **values}, ORIGIN)
+    try:
+        return checked_as(Campaign, {"gives": form.gives, **values}, ORIGIN)
+    except BadInput as error:
+        raise BadInput(mistake.replace(_QUOTED, "") for mistake in error.mistakes) from error
 
 
 def check_money(campaign: Campaign, digits: int, currency: str) -> None:

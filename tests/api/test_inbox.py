@@ -214,7 +214,7 @@ def test_the_command_lists_shows_replays_and_drops(shop: URL, capfd: pytest.Capt
     assert _said(capfd, "drop", *numbers, "--note", "test") == (1, gone)
     assert _said(capfd, "drop", numbers[1], "--note", "no such sale") == (0, f"event {numbers[1]} dropped\n")
     assert _states()["R2"] == ("dropped", "no such sale")
-    assert _said(capfd, "list") == (0, "")
+    assert _said(capfd, "list") == (0, "there are no events that wait or are dead\n")
     assert "no such sale" in _said(capfd, "list", "--state", "dropped")[1]
     none = f"loyalty: no event {numbers[0]} waits, is dead or was dropped: nothing was changed\n"
     assert _said(capfd, "replay", *numbers) == (1, none)

@@ -97,6 +97,11 @@ def test_staff_note_and_lift(shop: Shop, capfd: pytest.CaptureFixture[str], monk
     assert run(["consents", "lift", *words]) == 0
     assert run(["consents", "show", "C1"]) == 0
     shown = [re.sub(r"2018-01-15 17:..Z", "at", " ".join(line.split())) for line in capfd.readouterr().out.splitlines()]
+    assert shown[:3] == [
+        "the consent to service by email is withdrawn",
+        "the consent to marketing by email is given",
+        "what was said against the email address is lifted",
+    ]
     assert "at email service withdrawn staff anna on the telephone" in shown
     assert "at email bounced sendgrid at anna" in shown
     assert run(["consents", "show", "nobody"]) == 1

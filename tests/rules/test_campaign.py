@@ -103,3 +103,12 @@ def test_a_form_says_what_must_be_given() -> None:
     }
     assert told["holdout"].endswith("Allowed: a number from 0 to 1 with at most 4 decimals. Empty: 0.1.")
     assert "in quotes" not in " ".join(told.values())
+
+
+def test_a_forms_mistakes_ask_for_no_quotes() -> None:
+    """Law: what is wrong in a form is told in its own terms: a name is written without quotes there."""
+    form = CampaignForm(name="Winter", starts_on="2017-12-01", ends_on="2017-12-31", points="5", budget="10")
+    with pytest.raises(BadInput) as told:
+        of_form(form)
+    named = 'a short name of small letters, digits and hyphens, such as "winter-double", not "Winter"'
+    assert told.value.mistakes == (f"campaign: name: must be {named}",)
