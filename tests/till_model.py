@@ -100,8 +100,13 @@ class TillProgramme(Programme):
         return self.calendar.later(at, days=days) if days else at
 
     def _spendable_from(self, row: Row) -> datetime:
-        """Of what real time posted, so long after its own sale; what reverses a row has that one's words."""
-        return self._sold_live.get(id((row.sale or row).what), super()._spendable_from(row))
+        """Of what real time posted, so long after its own sale; what reverses a row has that one's words.
+
+        A refund booked to a month before its sale's is that month's, and waits for no sale.
+        """
+        sold = row.sale or row
+        months = super()._spendable_from(row)
+        return months if row.slot < sold.slot else self._sold_live.get(id(sold.what), months)
 
     def _again(self, new: Transaction) -> int:
         row = self._rows[new.source, new.transaction_id]
