@@ -121,7 +121,7 @@ def look_up(asked: Lookup, _caller: Reader) -> Response:
 )
 def export_member(customer_id: CustomerId, _caller: Exporter) -> Response:
     """Give all that is held on a person, as one document. Money is in minor units of the currency."""
-    return as_json(200, in_transaction(lambda connection: personal_data.export(connection, customer_id)))
+    return as_json(200, in_transaction(lambda connection: personal_data.export(connection, customer_id, clock.now())))
 
 
 @router.delete(

@@ -50,7 +50,7 @@ def export(given: Namespace) -> int:
     """Print all that is held on a person."""
     check_ready()
     with transaction() as connection:
-        document = personal_data.export(connection, given.customer_id)
+        document = personal_data.export(connection, given.customer_id, clock.now())
     say(json.dumps(document, ensure_ascii=False, indent=2))
     return 0
 

@@ -11,6 +11,7 @@ from loyalty import clock
 from loyalty.commands.terminal import moment, plain, say, say_json, table
 from loyalty.db.members import Cause, Member, Month, Row, Why, read_member, read_why
 from loyalty.db.programme import check_ready
+from loyalty.db.redemptions import end_holds
 from loyalty.rules.periods import display_period
 from loyalty.rules.voucher_codes import display
 
@@ -39,6 +40,7 @@ def show(given: Namespace) -> int:
     """Show a member as of an instant, with --why each entry's causes and each month's exact sum."""
     zone = check_ready()
     as_of = _as_of(given.as_of, zone)
+    end_holds(given.customer_id, clock.now())
     if not given.why:
         member, why = read_member(given.customer_id, as_of), None
     else:

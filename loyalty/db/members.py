@@ -133,7 +133,7 @@ def _member(connection: Connection, member_no: int, as_of: datetime) -> Member:
         available=available,
         pending=pending,
         owed=owed,
-        qualifying_points=statement["qualifying_points"] if statement else None,
+        qualifying_points=_qualifying_points(connection, member_no, months[-1]["period"], as_of) if months else None,
         statement=statement,
         lots=tuple({name: value for name, value in lot.items() if name != "in_books"} for lot in lots),
         vouchers=rows("reads/member_vouchers"),
@@ -148,6 +148,14 @@ def _rows(connection: Connection, name: str, **params: Any) -> list[Row]:
 
 def _statement(connection: Connection, member_no: int, period: date) -> Row:
     return dict(run(connection, "reads/export_statements", period=period, member_no=member_no).mappings().one())
+
+
+def _qualifying_points(connection: Connection, member_no: int, stated: date, as_of: datetime) -> int:
+    """What counts for the tier at the newest close, which may state nothing of the member."""
+    found: int = run(
+        connection, "reads/qualifying_points", member_no=member_no, stated_period=stated, as_of=as_of
+    ).scalar_one()
+    return found
 
 
 def _entries(connection: Connection, member_no: int, as_of: datetime) -> list[Row]:

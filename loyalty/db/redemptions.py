@@ -182,10 +182,23 @@ def sweep(connection: Connection, now: datetime) -> int:
     """
     lapsed = run(connection, "till/members_with_lapsed_holds", at=now, most=SWEPT_AT_ONCE).scalars().all()
     for member_no in lapsed:
-        if run(connection, "till/release_lapsed", member_no=member_no, at=now).scalar_one():
-            pay_debts(connection, member_no)
+        release_lapsed_of(connection, member_no, now)
     vouchers: int = run(connection, "till/release_lapsed_vouchers", at=now).rowcount
     return len(lapsed) + vouchers
+
+
+def release_lapsed_of(connection: Connection, member_no: int, now: datetime) -> None:
+    """Release a member's holds past their time-out."""
+    if run(connection, "till/release_lapsed", member_no=member_no, at=now).scalar_one():
+        pay_debts(connection, member_no)
+
+
+def end_holds(customer_id: str, now: datetime) -> None:
+    """Give back what holds that are over kept of a customer's points, as any till's next step does."""
+    with transaction() as connection:
+        member_no = run(connection, "reads/member_found", customer_id=customer_id).scalar_one_or_none()
+        if member_no is not None:
+            release_lapsed_of(connection, member_no, now)
 
 
 def release_lapsed(now: datetime) -> None:

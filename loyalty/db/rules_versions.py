@@ -44,7 +44,8 @@ def install(
 
     The same rules from the same month again are the same version. A candidate is seen only by simulations that
     name it, and may begin in a closed month; the caller discards it. Raises Refused if the month or a later one is
-    closed or closing, if members hold a tier that is left out, or if recorded transactions fix another currency.
+    closed or closing or has lent its rate to one, if members hold a tier that is left out, or if recorded
+    transactions fix another currency.
     """
     document = to_toml(programme)
     if not candidate:
@@ -91,6 +92,11 @@ def check_limits(
         raise Refused(
             f"{display_period(found.newest_closed)} is closed and keeps its rules: "
             f"new rules can begin with {first_open}, the first open month"
+        )
+    if found.rated_ahead and not candidate and (from_period or date.min) <= found.rated_ahead:
+        raise Refused(
+            f"a refund in a closed month was rated by the rules of {display_period(found.rated_ahead)}: "
+            f"new rules can begin with {display_period(following(found.rated_ahead))}"
         )
     if found.held_tiers:
         raise Refused(

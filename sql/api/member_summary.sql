@@ -11,13 +11,11 @@ select
     held.available,
     held.pending,
     held.owed,
-    coalesce(stated.qualifying_points, 0) as qualifying_points,
+    coalesce(loyalty.qualifying_points(m.member_no, a.stated_period, closed.period), 0) as qualifying_points,
     m.enrolled_at
 from members as m
 inner join accounts as a on m.member_no = a.member_no
 inner join tiers as t on a.tier_no = t.tier_no
 cross join lateral loyalty.standing(m.member_no, :at) as held
-left join lateral (
-    select s.qualifying_points from statements as s where s.period = a.stated_period and s.member_no = a.member_no
-) as stated on true
+cross join (select max(p.period) as period from loyalty.periods as p where p.state = 'closed') as closed
 where m.member_no = loyalty.member_called(:customer_id)

@@ -1,7 +1,7 @@
 -- does:   all that is held on a person, as one JSON document: of a member and all who are merged into it. Money is minor units of the
 --         currency beside it, or of the programme's; instants are UTC
 -- again:  reads only
--- params: member_no bigint
+-- params: member_no bigint, at timestamptz
 with family as materialized (
     select unnest(loyalty.family_of(:member_no)) as member_no
 ),
@@ -15,7 +15,7 @@ months as materialized (
 select jsonb_build_object(
     'members', (
         select jsonb_agg(to_jsonb(m) || jsonb_build_object(
-            'balance', a.balance, 'tier', t.name, 'tier_since', nullif(a.tier_since, '-infinity'), 'tier_held_until', a.held_until
+            'balance', loyalty.balance_at(a.member_no, a.balance, :at), 'tier', t.name, 'tier_since', nullif(a.tier_since, '-infinity'), 'tier_held_until', a.held_until
         ) order by m.member_no)
         from family as f
         inner join loyalty.members as m on f.member_no = m.member_no

@@ -26,7 +26,7 @@ due as (
         l.remaining,
         l.expires_at,
         greatest(
-            date_trunc('month', (l.expires_at at time zone g.time_zone) - interval '1 microsecond'),
+            date_trunc('month', (l.expires_at - interval '1 microsecond') at time zone g.time_zone),
             n.period + interval '1 month'
         )::date as period
     from loyalty.lots as l

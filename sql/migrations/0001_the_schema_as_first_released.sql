@@ -1259,6 +1259,27 @@ language sql stable parallel safe as $$
         )
     end
 $$;
+
+-- The qualifying points of a member at a close (semantics 7): of the statement of that month or, where the month had nothing to state,
+-- of the newest one before it, whose window has moved on since. What was pending then has come long since.
+create function loyalty.qualifying_points(of_member bigint, stated date, closed date) returns bigint
+language sql stable parallel safe as $$
+    select case
+        when s.period = closed then s.qualifying_points
+        when v.qualify = 'period' then 0
+        when v.qualify = 'lifetime' then floor(s.exact_sum) - floor(s.exact_unnamed)
+        else floor(s.exact_sum) - floor(s.exact_before_window + s.exact_unnamed + coalesce((
+            select sum(slot.exact) from unnest(s.exact_window) with ordinality as slot (exact, age)
+            where slot.age > 12 - (
+                extract(year from age(closed::timestamp, s.period)) * 12 + extract(month from age(closed::timestamp, s.period))
+            )
+        ), 0))
+    end::bigint
+    from loyalty.statements as s
+    inner join loyalty.closes as c on c.period = closed
+    inner join loyalty.rules_versions as v on c.rules_version = v.version
+    where s.period = stated and s.member_no = of_member
+$$;
 -- What a simulated run would bring each of its members, read by the month's simulation and by the comparison of two.
 -- asks: the upgrade would be held for a manager; voucher and gift are those of a move, asked_* those of an upgrade that is held.
 create function loyalty.simulated_outcomes(run bigint, rules integer, month date, as_of timestamptz)

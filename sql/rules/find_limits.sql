@@ -1,5 +1,6 @@
 -- does:   what limits new rules from a month on (without one, since the beginning): the newest month that is closed or closing,
---         the tiers that members hold or are proposed for but the names given leave out, and the currency that transactions fix
+--         the tiers that members hold or are proposed for but the names given leave out, the currency that transactions fix, and the
+--         newest month by whose rules a month closed before it has rated a refund
 -- again:  reads only
 -- params: from_period date, names text[]
 select
@@ -21,4 +22,10 @@ select
             r.from_period <= coalesce(cast(:from_period as date), '-infinity')
             and coalesce(cast(:from_period as date), '-infinity') < r.until_period
             and exists (select from loyalty.transaction_keys)
-    ) as fixed_currency
+    ) as fixed_currency,
+    (
+        select max(t.sale_period)
+        from loyalty.transactions as t
+        inner join loyalty.periods as p on t.booked_period = p.period
+        where t.sale_no is not null and t.sale_period > t.booked_period and p.state in ('closing', 'closed')
+    ) as rated_ahead

@@ -215,6 +215,26 @@ def test_closed_months_keep_their_rules(books: Connection, from_period: date | N
     assert in_force(books, FEBRUARY) == (1, Programme())
 
 
+def test_rules_that_a_closed_month_rated_by_stay(books: Connection) -> None:
+    """Law (4): a refund is rated as its sale was: a month by whose rules one is closed already keeps them."""
+    close(books, JANUARY, "closed")
+    books.execute(
+        text(
+            "insert into loyalty.transactions (booked_period, member_no, source_no, transaction_id, kind, occurred_at,"
+            " recorded_at, amount, currency, sale_no, sale_period)"
+            " values ('2026-01-01', 1, 1, 'R1', 'refund', '2026-01-20', '2026-02-06', 300, 'USD', 1, '2026-02-01')"
+        )
+    )
+
+    with pytest.raises(Refused) as error:
+        apply(books, rules(rate=Decimal(1)), FEBRUARY)
+
+    assert str(error.value) == (
+        "a refund in a closed month was rated by the rules of 2026-02: new rules can begin with 2026-03"
+    )
+    assert apply(books, rules(rate=Decimal(1)), MARCH) == 2
+
+
 def test_open_months_get_new_rules(books: Connection) -> None:
     """While no month is closed, rules may begin anywhere, the beginning included."""
     close(books, FEBRUARY, "open")

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from loyalty.db import redemptions
-from loyalty.db.engine import transaction
+from loyalty.db import personal_data, redemptions
+from loyalty.db.engine import connect, transaction
 from loyalty.db.members import read_member, read_why
+from loyalty.db.statements import run
 from loyalty.errors import BadInput, NotFound, Refused
-from tests.model import Transaction
+from tests.model import Transaction, shift
 from tests.till.conftest import Shop
 from tests.till.till_product import TillProduct
 
@@ -255,3 +256,35 @@ def test_the_first_day_is_the_programmes(shop: Shop) -> None:
     spent = [till.redeem("C1", 10, at) for at in (evening, evening + timedelta(microseconds=1))]
 
     assert spent == ["1", "2"]
+
+
+def test_a_hold_that_is_over_is_over_for_everybody(shop: Shop) -> None:
+    """Law (10): after its time-out the points are back, for a till, the member's page and the export alike."""
+    till = with_points(shop(), 100)
+    till.redeem("C1", 60, NOON, hold=True)
+    later = NOON + timedelta(minutes=30)
+
+    exported = done(personal_data.export, "C1", later)
+    redemptions.end_holds("C1", later)
+    shown = read_member("C1", later)
+
+    assert [member["balance"] for member in exported["members"]] == [100]
+    assert (shown.balance, shown.available, [lot["remaining"] for lot in shown.lots]) == (100, 100, [100])
+
+
+@pytest.mark.parametrize(
+    ("qualify", "counted"), [("trailing_12_months", [100, 0]), ("period", [0, 0]), ("lifetime", [100, 100])]
+)
+def test_the_window_moves_on_for_who_has_nothing_to_state(shop: Shop, qualify: str, counted: list[int]) -> None:
+    """Law (7): points of January 2026, all spent, count at the close of December and no longer at the next one."""
+    till = with_points(shop(qualify=qualify), 100, day(1, 10))
+    till.redeem("C1", 100, day(2, 10))
+    instants = [datetime(2027, month, 2, tzinfo=UTC) for month in (1, 2)]
+    for number in range(13):
+        period = shift("2026-01", number)
+        assert till.close(period, now=till.calendar.end(period) + timedelta(hours=1)) == "closed"
+
+    assert [read_member("C1", at).qualifying_points for at in instants] == counted
+    with connect() as connection:
+        summary = run(connection, "api/member_summary", customer_id="C1", at=instants[-1]).one()
+    assert summary.qualifying_points == counted[-1]
