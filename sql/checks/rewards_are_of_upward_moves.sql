@@ -8,4 +8,4 @@ select
 from loyalty.rewards as w
 left join loyalty.tier_history as h
     on w.member_no = h.member_no and w.earned_at = h.effective_at and w.tier_no = h.tier_no and h.upward
-where h.member_no is null
+where w.merge_no is null and h.member_no is null

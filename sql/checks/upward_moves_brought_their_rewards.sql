@@ -1,5 +1,5 @@
 -- does:   finds upward moves without the voucher or the gift that the rules they were made by give for the tier, unless the same tier had
---         rewarded the member lately; those of a period that is closing are still on their way
+--         rewarded the member, or one merged into it, lately; those of a period that is closing are still on their way
 -- again:  reads only
 -- params: none
 select
@@ -29,8 +29,12 @@ cross join lateral (
 where h.upward and (h.review_no is not null or m.state = 'closed')
     and not exists (select from loyalty.merges as x where x.kept_no = h.member_no and x.tier_moved_at = h.effective_at)
     and not exists (
-        select from loyalty.rewards as w
-        where w.member_no = h.member_no and w.tier_no = h.tier_no and w.earned_at < h.effective_at
+        select from (
+            select w.member_no, w.tier_no, w.earned_at, false as of_merge from loyalty.rewards as w where w.merge_no is null
+            union all
+            select m.member_no, m.tier_no, m.earned_at, true from loyalty.merged_rewards as m -- of a merge that is undone now, too
+        ) as w
+        where w.member_no = h.member_no and w.tier_no = h.tier_no and (w.of_merge or w.earned_at < h.effective_at)
             and ((w.earned_at at time zone p.time_zone) + make_interval(months => v.reward_again_months))
             at time zone p.time_zone > h.effective_at
     )

@@ -572,13 +572,25 @@ create table loyalty.gift_dispatches (
     primary key (member_no, tier_no, earned_at)
 );
 
--- What upgrades brought (a campaign's voucher has minus its number for a tier), the memory that keeps the same tier from paying again too soon: vouchers, wherever they are now, and gifts.
+-- The kept member of a merge remembers what upgrades had brought the lost one, and what that one remembered; undone, it forgets.
+create table loyalty.merged_rewards (
+    member_no bigint not null,
+    tier_no smallint not null,
+    earned_at timestamptz not null,
+    merge_no bigint not null,
+    forgotten_at timestamptz,
+    primary key (member_no, tier_no, earned_at, merge_no)
+);
+
+-- What upgrades brought (a campaign's voucher has minus its number for a tier), the memory that keeps the same tier from paying again too soon: vouchers, wherever they are now, gifts, and those of a merge.
 create view loyalty.rewards as
-select v.member_no, v.tier_no, v.issued_at as earned_at, v.period from loyalty.vouchers as v where v.tier_no > 0
+select v.member_no, v.tier_no, v.issued_at as earned_at, null::bigint as merge_no from loyalty.vouchers as v where v.tier_no > 0
 union all
-select a.member_no, a.tier_no, a.issued_at, a.period from loyalty.voucher_archive as a where a.tier_no > 0
+select a.member_no, a.tier_no, a.issued_at, null from loyalty.voucher_archive as a where a.tier_no > 0
 union all
-select g.member_no, g.tier_no, g.earned_at, g.period from loyalty.gift_dispatches as g;
+select g.member_no, g.tier_no, g.earned_at, null from loyalty.gift_dispatches as g
+union all
+select m.member_no, m.tier_no, m.earned_at, m.merge_no from loyalty.merged_rewards as m where m.forgotten_at is null;
 -- Messages, written in the transaction of what they tell of.
 
 create type loyalty.message_kind as enum (
@@ -4329,6 +4341,8 @@ alter table loyalty.campaign_members add column from_no bigint;
 
 comment on column loyalty.campaign_members.from_no is 'of a draw that came by a merge: the member who was drawn';
 
+alter table loyalty.merged_rewards add foreign key (merge_no) references loyalty.merges;
+
 -- Whether an address or a number, as a provider names it, is an erased person's and nobody else's.
 create function loyalty.is_nobodys(channel text, address text) returns boolean language sql stable as $$
     select loyalty.is_erased(k.kind, '', k.value) and not exists (
@@ -4504,7 +4518,7 @@ create function loyalty.part_counts(kept bigint, lost bigint) returns void langu
 $$;
 
 -- The kept member is in the campaigns that the lost one is in, with the lost one's draw where it has none of its own, and is known by both
--- ones' cards, addresses and devices.
+-- ones' cards, addresses and devices. What upgrades brought the lost one counts for it too.
 create function loyalty.join_beside(kept bigint, lost bigint, at timestamptz) returns void language plpgsql as $$
 #variable_conflict use_variable
 begin
@@ -4517,17 +4531,23 @@ begin
     insert into loyalty.member_traits (member_no, trait, digest)
     select kept, t.trait, t.digest from loyalty.member_traits as t where t.member_no = lost
     on conflict do nothing;
+    insert into loyalty.merged_rewards (member_no, tier_no, earned_at, merge_no)
+    select distinct kept, w.tier_no, w.earned_at, g.merge_no
+    from loyalty.merges as g
+    inner join loyalty.rewards as w on g.lost_no = w.member_no
+    where g.lost_no = lost and g.undone_at is null;
     delete from loyalty.segments as s where s.member_no = lost;
     perform loyalty.join_counts(kept, lost);
     update loyalty.members as k set contact_changed_at = greatest(k.contact_changed_at, l.contact_changed_at)
     from loyalty.members as l where k.member_no = kept and l.member_no = lost;
 end $$;
 
--- A draw that came by a merge goes with its undoing, unless it has given something.
+-- A draw that came by a merge goes with its undoing, unless it has given something; and the memory of the lost one's rewards ends.
 create function loyalty.part_beside(merge loyalty.merges, at timestamptz) returns void language plpgsql as $$
 begin
     perform loyalty.part_consents(merge.lost_no, part_beside.at);
     perform loyalty.part_counts(merge.kept_no, merge.lost_no);
+    update loyalty.merged_rewards as w set forgotten_at = part_beside.at where w.merge_no = merge.merge_no;
     delete from loyalty.campaign_members as d
     where d.member_no = merge.kept_no and d.from_no = merge.lost_no and not d.told and not exists (
         select from loyalty.campaign_awards as w where w.campaign_no = d.campaign_no and w.member_no = d.member_no

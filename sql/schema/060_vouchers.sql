@@ -53,10 +53,22 @@ create table loyalty.gift_dispatches (
     primary key (member_no, tier_no, earned_at)
 );
 
--- What upgrades brought (a campaign's voucher has minus its number for a tier), the memory that keeps the same tier from paying again too soon: vouchers, wherever they are now, and gifts.
+-- The kept member of a merge remembers what upgrades had brought the lost one, and what that one remembered; undone, it forgets.
+create table loyalty.merged_rewards (
+    member_no bigint not null,
+    tier_no smallint not null,
+    earned_at timestamptz not null,
+    merge_no bigint not null,
+    forgotten_at timestamptz,
+    primary key (member_no, tier_no, earned_at, merge_no)
+);
+
+-- What upgrades brought (a campaign's voucher has minus its number for a tier), the memory that keeps the same tier from paying again too soon: vouchers, wherever they are now, gifts, and those of a merge.
 create view loyalty.rewards as
-select v.member_no, v.tier_no, v.issued_at as earned_at, v.period from loyalty.vouchers as v where v.tier_no > 0
+select v.member_no, v.tier_no, v.issued_at as earned_at, null::bigint as merge_no from loyalty.vouchers as v where v.tier_no > 0
 union all
-select a.member_no, a.tier_no, a.issued_at, a.period from loyalty.voucher_archive as a where a.tier_no > 0
+select a.member_no, a.tier_no, a.issued_at, null from loyalty.voucher_archive as a where a.tier_no > 0
 union all
-select g.member_no, g.tier_no, g.earned_at, g.period from loyalty.gift_dispatches as g;
+select g.member_no, g.tier_no, g.earned_at, null from loyalty.gift_dispatches as g
+union all
+select m.member_no, m.tier_no, m.earned_at, m.merge_no from loyalty.merged_rewards as m where m.forgotten_at is null;

@@ -5,6 +5,8 @@ alter table loyalty.campaign_members add column from_no bigint;
 
 comment on column loyalty.campaign_members.from_no is 'of a draw that came by a merge: the member who was drawn';
 
+alter table loyalty.merged_rewards add foreign key (merge_no) references loyalty.merges;
+
 -- Whether an address or a number, as a provider names it, is an erased person's and nobody else's.
 create function loyalty.is_nobodys(channel text, address text) returns boolean language sql stable as $$
     select loyalty.is_erased(k.kind, '', k.value) and not exists (
@@ -180,7 +182,7 @@ create function loyalty.part_counts(kept bigint, lost bigint) returns void langu
 $$;
 
 -- The kept member is in the campaigns that the lost one is in, with the lost one's draw where it has none of its own, and is known by both
--- ones' cards, addresses and devices.
+-- ones' cards, addresses and devices. What upgrades brought the lost one counts for it too.
 create function loyalty.join_beside(kept bigint, lost bigint, at timestamptz) returns void language plpgsql as $$
 #variable_conflict use_variable
 begin
@@ -193,17 +195,23 @@ begin
     insert into loyalty.member_traits (member_no, trait, digest)
     select kept, t.trait, t.digest from loyalty.member_traits as t where t.member_no = lost
     on conflict do nothing;
+    insert into loyalty.merged_rewards (member_no, tier_no, earned_at, merge_no)
+    select distinct kept, w.tier_no, w.earned_at, g.merge_no
+    from loyalty.merges as g
+    inner join loyalty.rewards as w on g.lost_no = w.member_no
+    where g.lost_no = lost and g.undone_at is null;
     delete from loyalty.segments as s where s.member_no = lost;
     perform loyalty.join_counts(kept, lost);
     update loyalty.members as k set contact_changed_at = greatest(k.contact_changed_at, l.contact_changed_at)
     from loyalty.members as l where k.member_no = kept and l.member_no = lost;
 end $$;
 
--- A draw that came by a merge goes with its undoing, unless it has given something.
+-- A draw that came by a merge goes with its undoing, unless it has given something; and the memory of the lost one's rewards ends.
 create function loyalty.part_beside(merge loyalty.merges, at timestamptz) returns void language plpgsql as $$
 begin
     perform loyalty.part_consents(merge.lost_no, part_beside.at);
     perform loyalty.part_counts(merge.kept_no, merge.lost_no);
+    update loyalty.merged_rewards as w set forgotten_at = part_beside.at where w.merge_no = merge.merge_no;
     delete from loyalty.campaign_members as d
     where d.member_no = merge.kept_no and d.from_no = merge.lost_no and not d.told and not exists (
         select from loyalty.campaign_awards as w where w.campaign_no = d.campaign_no and w.member_no = d.member_no

@@ -20,7 +20,7 @@ where h.effective_at = :moved_at and h.member_no >= :first_member and h.member_n
         select from loyalty.rewards as w
         where w.member_no = h.member_no and w.tier_no = h.tier_no
             and w.member_no >= :first_member and w.member_no < :stop_member
-            and w.earned_at < :moved_at -- the voucher of this very move does not stand in the gift's way
+            and (w.earned_at < :moved_at or w.merge_no is not null) -- the voucher of this very move does not stand in the gift's way
             and ((w.earned_at at time zone p.time_zone) + make_interval(months => v.reward_again_months))
             at time zone p.time_zone > :moved_at
     )
