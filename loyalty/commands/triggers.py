@@ -50,7 +50,7 @@ def share(given: Namespace) -> int:
     check_ready()
     with transaction() as connection:
         done = triggers.share(connection, given.customer_id, given.channel, clock.now())
-    say(f"{done.points:,} points for sharing, balance {done.balance:,}")
+    say(done.told)
     return 0
 
 
@@ -59,8 +59,7 @@ def refer(given: Namespace) -> int:
     check_ready()
     with transaction() as connection:
         made = referrals.refer(connection, given.referrer, given.referred, clock.now())
-    brings = f"{made.referrer_points:,} points to who referred and {made.referred_points:,} to who came"
-    say(f"referral {made.referral_no}: {brings}, once the latter has bought")
+    say(made.told)
     return 0
 
 
@@ -69,7 +68,7 @@ def check_in(given: Namespace) -> int:
     check_ready()
     with transaction() as connection:
         done = check_ins.check_in(connection, given.customer_id, given.code, clock.now())
-    say(f"checked in at {done.location} on {done.day}: {done.given.points:,} points, balance {done.given.balance:,}")
+    say(done.told)
     return 0
 
 

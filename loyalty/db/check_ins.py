@@ -34,6 +34,11 @@ class CheckedIn:
     day: date
     given: Given
 
+    @property
+    def told(self) -> str:
+        """What it was and gave, in a line."""
+        return f"checked in at {self.location} on {self.day}: {self.given.told}"
+
 
 def add_location(connection: Connection, name: str, now: datetime) -> int:
     """Make a location known; its number. Raises Refused if there is one of that name."""

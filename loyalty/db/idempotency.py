@@ -11,6 +11,8 @@ from loyalty.errors import OtherContent
 
 KEPT = timedelta(days=7)
 """How long a first answer is remembered."""
+OF_RUNS = 0
+"""In place of an API key's number, which are from 1 on: what a run of a flow did, under the run's id."""
 
 
 @dataclass(frozen=True, slots=True)

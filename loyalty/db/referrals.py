@@ -25,6 +25,12 @@ class Referral:
     referrer_points: int
     referred_points: int
 
+    @property
+    def told(self) -> str:
+        """What it brings, in a line."""
+        brings = f"{self.referrer_points:,} points to who referred and {self.referred_points:,} to who came"
+        return f"referral {self.referral_no}: {brings}, once the latter has bought"
+
 
 def refer(
     connection: Connection, referrer: str, referred: str, now: datetime, traits: Mapping[str, str] | None = None

@@ -36,6 +36,11 @@ class Given:
     points: int
     balance: int
 
+    @property
+    def told(self) -> str:
+        """What was given, in a line."""
+        return f"{self.points:,} points, balance {self.balance:,}"
+
 
 @dataclass(frozen=True, slots=True)
 class Work:

@@ -129,6 +129,19 @@ with tags(sys.argv[1]):
     sys.exit(run(sys.argv[2:]))
 """
 
+_AGAIN = """
+import importlib, sys
+from uuid import UUID
+from prefect.client.orchestration import get_client
+from prefect.flow_engine import run_flow
+from prefect.states import Pending
+name, flow_run = sys.argv[1], UUID(sys.argv[2])
+with get_client(sync_client=True) as client:
+    client.set_flow_run_state(flow_run, Pending(), force=True)
+    run = client.read_flow_run(flow_run)
+run_flow(getattr(importlib.import_module(f"flows.{name}"), name), flow_run=run, parameters=run.parameters)
+"""
+
 
 @pytest.fixture
 def directly(shop: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
@@ -161,6 +174,16 @@ def run_flow(through_prefect: Command) -> Command:
             f"from prefect import tags\nfrom flows.{name} import {name}\nwith tags({note!r}): {name}(**{parameters!r})"
         )
         return _python("-c", code)
+
+    return run
+
+
+@pytest.fixture
+def run_again(through_prefect: Command) -> Command:
+    """Begin a run of a flow once more, as a retry from the UI does, in a process of its own."""
+
+    def run(name: str, flow_run: str) -> "subprocess.CompletedProcess[str]":
+        return _python("-c", _AGAIN, name, flow_run)
 
     return run
 
