@@ -17,6 +17,7 @@ from loyalty.errors import Unavailable
 
 WIDTH, HEIGHT = 1180, 860
 PATIENCE_MS, LOOK_MS = 120_000, 15_000
+DEPLOYMENTS = "/v2/deployments?limit=100"  # all on one page
 WAITING = "/v2/runs?state=Suspended&tags=approval&range=past-30-days"
 """Where all that waits for a manager stands. The default list would hide what waits longer than a week."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -73,7 +74,7 @@ class PrefectUi:
 
     def form(self, deployment: str) -> None:
         """Come to the form of a deployment, from the list of them."""
-        self.open("/v2/deployments")
+        self.open(DEPLOYMENTS)
         self.page.get_by_role("link", name=deployment, exact=True).first.click()
         self.page.get_by_role("button", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Custom run").click()

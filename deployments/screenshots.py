@@ -11,7 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page
 
 from deployments import record, stack
-from deployments.prefect_ui import HEIGHT, WAITING, WIDTH, PrefectUi, opened
+from deployments.prefect_ui import DEPLOYMENTS, HEIGHT, WAITING, WIDTH, PrefectUi, opened
 from deployments.programme import ROOT
 from loyalty.commands.failures import guarded
 from loyalty.errors import Unavailable
@@ -48,12 +48,12 @@ def _taken(shown: Page | Locator, file: Path) -> str:
 
 def _deployments(ui: PrefectUi) -> None:
     ui.page.set_viewport_size({"width": WIDTH, "height": HEIGHT * 3 // 2})  # all of them on one page
-    ui.open("/v2/deployments?limit=25")
+    ui.open(DEPLOYMENTS)
     ui.page.get_by_role("link", name="simulate_month", exact=True).first.wait_for()
 
 
 def _schedule(ui: PrefectUi) -> None:
-    ui.open("/v2/deployments?limit=25")
+    ui.open(DEPLOYMENTS)
     ui.page.get_by_role("link", name="monthly_loyalty", exact=True).first.click()
     ui.page.get_by_role("switch").first.wait_for()
 
@@ -69,7 +69,7 @@ def _failed(ui: PrefectUi) -> None:
 
 
 def _month(ui: PrefectUi) -> None:
-    ui.open("/v2/deployments?limit=25")
+    ui.open(DEPLOYMENTS)
     ui.page.get_by_role("link", name="monthly_loyalty", exact=True).first.click()
     ui.page.get_by_role("link", name="2017-12", exact=True).first.click()
     ui.page.get_by_role("tab", name="Artifacts").click()
