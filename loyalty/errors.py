@@ -55,6 +55,7 @@ class Waits(LoyaltyError):
     """An event can't be applied yet. `waits_for` is the id of the transaction that it needs first, if it is that.
 
     `customer` is who must register first, if it is that, and `until` the end of the time in which that helps (UTC).
+    `rate` is the currency whose rate it needs, if it is that, and the instant of whose day (UTC).
     Whoever applies an event raises this before writing anything.
     """
 
@@ -65,12 +66,14 @@ class Waits(LoyaltyError):
         waits_for: str | None = None,
         customer: str | None = None,
         until: datetime | None = None,
+        rate: tuple[str | None, datetime] | None = None,
     ) -> None:
         """Say what is missing, without personal data."""
         super().__init__(reason)
         self.waits_for = waits_for
         self.customer = customer
         self.until = until
+        self.rate = rate
 
 
 class Held(LoyaltyError):

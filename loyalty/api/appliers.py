@@ -24,3 +24,4 @@ events.APPLIERS.update({name: of_platform(platform) for name, platform in PLATFO
 
 drain = events.drain
 release = events.release
+try_now = events.try_now

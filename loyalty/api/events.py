@@ -4,9 +4,10 @@ An applier does what an event of its kind says, in the transaction it is given, 
 raises Waits, before writing anything, for what can't be applied yet; Refused or BadInput for what never can.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -61,6 +62,10 @@ class Drained:
     waiting: int = 0
     dead: int = 0
     held: int = 0
+
+    def count(self, state: str) -> None:
+        """Count an event by its state."""
+        setattr(self, state, getattr(self, state) + 1)
 
 
 def arrive(event: Event, request: idempotency.Request | None = None) -> Outcome:
@@ -134,20 +139,30 @@ def drain(now: datetime, limit: int) -> Drained:
     """Apply the events that are due, each in a transaction of its own; at most `limit` of them."""
     done = Drained()
     for _ in range(limit):
-        state = _next(now)
+        state = _tried(partial(inbox.next_due, now=now), now)
         if state is None:
             break
-        setattr(done, state, getattr(done, state) + 1)
+        done.count(state)
     in_transaction(lambda connection: _tidy(connection, now))
     return done
 
 
-def _next(now: datetime) -> str | None:
-    """Apply the event that is due longest; its state then, None if none is due."""
+def try_now(numbers: Iterable[int], now: datetime) -> Drained:
+    """Apply those of these events that still wait, each in a transaction of its own, whenever they would be due."""
+    done = Drained()
+    for number in numbers:
+        state = _tried(partial(inbox.waiting, event_no=number), now)
+        if state is not None:
+            done.count(state)
+    return done
+
+
+def _tried(take: Callable[[Connection], Event | None], now: datetime) -> str | None:
+    """Apply the event that is taken, locked; its state then, None if none is."""
     taken: list[Event] = []
 
     def work(connection: Connection) -> str | None:
-        event = inbox.next_due(connection, now)
+        event = take(connection)
         if event is None:
             return None
         taken[:] = [event]

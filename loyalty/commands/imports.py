@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from loyalty import clock
 from loyalty.commands.failures import FAILED
 from loyalty.commands.terminal import remark, say, say_json
+from loyalty.db import inbox
+from loyalty.db.engine import transaction
 from loyalty.db.imports import ImportResult, Progress, import_members, import_rates, import_transactions
 from loyalty.db.programme import check_ready
 
@@ -27,11 +30,25 @@ def load(given: Namespace) -> int:
         say_json(result)
     else:
         say(_summary(given.kind, result))
+    _apply_what_waited()
     if result.ignored:
         remark(f"loyalty: columns that nobody reads: {', '.join(result.ignored)}")
     if result.rejected:
         remark(f"loyalty: {result.rejected:,} rows rejected, with reasons in {result.rejected_path}")
     return FAILED if result.nothing_loaded else 0
+
+
+def _apply_what_waited() -> None:
+    """Apply events that waited for what files bring: refunds for sales, purchases for customers or rates."""
+    with transaction() as connection:
+        numbers = inbox.ready(connection)
+    if not numbers:
+        return
+    from loyalty.api.appliers import try_now  # noqa: PLC0415 - loads the API
+
+    done = try_now(numbers, clock.now())
+    counts = f"{done.applied:,} applied, {done.waiting:,} waiting, {done.dead:,} dead, {done.held:,} held"
+    remark(f"loyalty: events that had waited for this: {counts}")
 
 
 def _summary(kind: str, result: ImportResult) -> str:

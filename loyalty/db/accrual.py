@@ -122,6 +122,9 @@ def record_purchase(connection: Connection, purchase: Purchase, now: datetime) -
     if answer.state == "unregistered":
         until = run(connection, "till/claimed_until", happened_at=purchase.occurred_at or now).scalar_one()
         raise Waits("the customer is not registered", customer=purchase.customer_id, until=until)
+    if answer.state == "no_rate":
+        rate = (purchase.currency, purchase.occurred_at or now)
+        raise Waits("there is no exchange rate for the day of the sale", rate=rate)
     if answer.state not in {"recorded", "repeated"}:
         _refuse(answer.state)
     if answer.owes:
@@ -198,8 +201,6 @@ def _told(what: Purchase | Refund) -> dict[str, Any]:
 
 
 def _refuse(state: str) -> NoReturn:
-    if state == "no_rate":
-        raise Waits("there is no exchange rate for the day of the sale")
     if state == "other_content":
         raise OtherContent("the same transaction_id was recorded with other content")
     if state in _WRONG:

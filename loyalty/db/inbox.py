@@ -125,6 +125,7 @@ def postpone(connection: Connection, event: Event, waits: Waits, now: datetime) 
         bury(connection, event, f"given up after {GIVEN_UP_AFTER.days} days: {reason}", now)
         return
     wait = FIRST_WAIT * 2 ** min(event.tries, _MOST_DOUBLINGS)
+    currency, sold_at = waits.rate or (None, None)
     longest = LONGEST_WAIT if waits.until is None else max(waits.until - now, FIRST_WAIT)
     run(
         connection,
@@ -134,6 +135,8 @@ def postpone(connection: Connection, event: Event, waits: Waits, now: datetime) 
         reason=reason,
         waits_for=waits.waits_for,
         waits_for_customer=waits.customer,
+        currency=currency,
+        sold_at=sold_at,
         next_try_at=now + min(wait, longest),
     )
 
@@ -171,6 +174,17 @@ def refuse(connection: Connection, event_no: int, by: str, note: str, now: datet
 def next_due(connection: Connection, now: datetime) -> Event | None:
     """The event that is due longest, locked for this transaction; None if none is, or others work on them."""
     row = run(connection, "inbox/lock_due", at=now).one_or_none()
+    return None if row is None else _event(row)
+
+
+def ready(connection: Connection) -> list[int]:
+    """The numbers of the events that wait for what is there by now: a sale, a customer, the rate of a day."""
+    return list(run(connection, "inbox/find_ready").scalars())
+
+
+def waiting(connection: Connection, event_no: int) -> Event | None:
+    """An event that waits, locked for this transaction; None if it waits no more, or others work on it."""
+    row = run(connection, "inbox/lock_event", event_no=event_no).one_or_none()
     return None if row is None else _event(row)
 
 

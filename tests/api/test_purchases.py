@@ -90,7 +90,6 @@ def test_what_lacks_a_rate_waits_for_it(till: httpx.Client, api: Server, custome
     rates = tmp_path / "rates.csv"
     rates.write_text("date,currency,rate\n2026-02-27,CHF,1.10\n")
     assert api.command("import", "rates", str(rates)).returncode == 0
-    assert api.command("inbox", "replay").returncode == 0
     assert _buy(till, sale, customer, **given) == (200, _posted(sale, 11, 11))
 
 
