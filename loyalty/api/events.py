@@ -27,12 +27,15 @@ _TIDY = Bucket("tidy", burst=1, per_second=1 / 86_400)  # once a day is enough
 class Applied:
     """What an applier did: the answer that is kept, and the id of the transaction recorded, which others may await.
 
-    `forget` what the event said, as soon as it is applied.
+    `forget` what the event said, as soon as it is applied. `repeated`: another way in had recorded it before, a file
+    perhaps, so that nothing was done. `answer_now` tells the answer again, as it is once others were applied along.
     """
 
     answer: str
     transaction_id: str | None = None
     forget: bool = False
+    repeated: bool = False
+    answer_now: Callable[[], str] | None = None
 
 
 Applier = Callable[[Connection, Event, datetime], Applied]
@@ -189,12 +192,13 @@ def _apply(connection: Connection, event: Event, now: datetime) -> Outcome:
     if applier is None:
         raise Waits(f"this release can't apply events of the kind {event.kind}")
     applied = applier(connection, event, now)
-    inbox.settle(connection, event, applied.answer, now, forget=applied.forget)
     along: list[tuple[str, str]] = []
     if applied.transaction_id is not None:
         for waiting in inbox.waiting_for(connection, event.source, applied.transaction_id):
             along += _apply_waiting(connection, waiting, now)
-    return Outcome("applied", applied.answer, along=tuple(along))
+    answer = applied.answer_now() if along and applied.answer_now else applied.answer
+    inbox.settle(connection, event, answer, now, forget=applied.forget)
+    return Outcome("applied", answer, first=not applied.repeated, along=tuple(along))
 
 
 def _apply_waiting(connection: Connection, event: Event, now: datetime) -> list[tuple[str, str]]:

@@ -55,7 +55,8 @@ def points_posted(kind: str, points: int) -> None:
 def points_of_event(kind: str, outcome: Outcome) -> None:
     """Count what an event posted that was applied just now, and what those posted that had waited for it."""
     if outcome.first and outcome.answer is not None:
-        points_of_waiting(((kind, outcome.answer), *outcome.along))
+        points_of_waiting(((kind, outcome.answer),))
+    points_of_waiting(outcome.along)
 
 
 def points_of_waiting(applied: Iterable[tuple[str, str]]) -> None:

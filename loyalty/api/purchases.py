@@ -56,7 +56,9 @@ class PurchasePosted(Told):
 
     transaction_id: str = Field(examples=["T1"])
     points_posted: int = Field(examples=[9])
-    balance: int = Field(description="Right after this purchase.", examples=[129])
+    balance: int = Field(
+        description="Right after this purchase, and the refunds that had waited for it.", examples=[129]
+    )
     tier: str = Field(examples=["Bronze"])
 
 
@@ -119,7 +121,12 @@ def apply(connection: Connection, event: Event, now: datetime) -> Applied:
         balance=posted.balance,
         tier=posted.tier,
     )
-    return Applied(answer.model_dump_json(), posted.transaction_id)
+
+    def with_refunds() -> str:
+        balance = accrual.balance(connection, posted.member_no, now)
+        return answer.model_copy(update={"balance": balance}).model_dump_json()
+
+    return Applied(answer.model_dump_json(), posted.transaction_id, repeated=posted.repeated, answer_now=with_refunds)
 
 
 def _sold(purchase: Purchase) -> dict[str, Any]:

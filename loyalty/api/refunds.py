@@ -85,4 +85,4 @@ def apply(connection: Connection, event: Event, now: datetime) -> Applied:
         balance=posted.balance,
         tier=posted.tier,
     )
-    return Applied(answer.model_dump_json())
+    return Applied(answer.model_dump_json(), repeated=posted.repeated)

@@ -131,8 +131,7 @@ def record_purchase(connection: Connection, purchase: Purchase, now: datetime) -
         pay_debts(connection, answer.member_no)
     if referral_no is None or not referrals.settle(connection, [referral_no], now):
         return _posted(purchase.transaction_id, answer, answer.balance)
-    standing = run(connection, "till/standing", member_no=answer.member_no, at=now).one()
-    return _posted(purchase.transaction_id, answer, standing.balance)
+    return _posted(purchase.transaction_id, answer, balance(connection, answer.member_no, now))
 
 
 def record_refund(connection: Connection, refund: Refund, now: datetime) -> Posted:
@@ -156,8 +155,13 @@ def record_refund(connection: Connection, refund: Refund, now: datetime) -> Post
     take(connection, Debit(answer.member_no, answer.period, -answer.transaction_no, answer.shortfall), now)
     taken = {"member_no": answer.member_no, "period": answer.period, "transaction_no": answer.transaction_no}
     run(connection, "outbox/queue_refund_taken_back", **taken, at=now)
-    standing = run(connection, "till/standing", member_no=answer.member_no, at=now).one()
-    return _posted(refund.transaction_id, answer, standing.balance)
+    return _posted(refund.transaction_id, answer, balance(connection, answer.member_no, now))
+
+
+def balance(connection: Connection, member_no: int, now: datetime) -> int:
+    """What a member has at an instant: available + pending - owed."""
+    standing = run(connection, "till/standing", member_no=member_no, at=now).one()
+    return int(standing.balance)
 
 
 def pay_debts(connection: Connection, member_no: int) -> None:

@@ -98,7 +98,7 @@ def test_a_rate_of_a_file_applies_what_waits_for_it(desk: Desk) -> None:
     other = "date,currency,rate\n2026-03-02,CHF,3\n2026-03-03,EUR,3\n"
     assert desk.load("rates", other, LATER) == ""
     assert desk.load("rates", "date,currency,rate\n2026-03-03,CHF,2\n", LATER) == FREED.format(1, 0)
-    assert desk.send("purchases", LATER, **sale) == (200, _posted("T1", 20, 20))
+    assert desk.send("purchases", LATER, **sale) == (200, _posted("T1", 20, 12))
     assert desk.product.wrong() == {}
 
 

@@ -65,13 +65,18 @@ def test_the_same_at_once_is_one(api: Server, customer: str) -> None:
 
 
 def test_refunds_take_back_in_any_order(till: httpx.Client, api: Server, customer: str) -> None:
-    """Law: a refund before its sale waits (202), the sale applies it, then it is answered with its result (200)."""
+    """Law: a refund before its sale waits (202), the sale applies it, then it is answered with its result (200); the
+    sale's balance is the one after both, its points are its own.
+    """  # fmt: skip
     sale = f"T-{customer}"
     waiting = {"transaction_id": f"{sale}-R1", "state": "waiting", "reason": "the sale is not recorded yet"}
     assert [_refund(till, f"{sale}-R1", sale) for _ in range(2)] == [(202, waiting)] * 2
     status, problem = _refund(till, f"{sale}-R1", sale, "49.00")
     assert (status, problem["type"]) == (409, "/problems/other-content")
-    assert _buy(till, sale, customer) == (201, _posted(sale, 10, 10))
+    assert [_buy(till, sale, customer) for _ in range(2)] == [
+        (201, _posted(sale, 10, 5)),
+        (200, _posted(sale, 10, 5)),
+    ]
     assert till.get(f"/v1/members/{customer}").json()["balance"] == 5
     assert _refund(till, f"{sale}-R1", sale) == (200, _posted(f"{sale}-R1", -5, 5))
     assert _refund(till, f"{sale}-R2", sale, "30.00") == (201, _posted(f"{sale}-R2", -3, 2))
@@ -91,6 +96,31 @@ def test_what_lacks_a_rate_waits_for_it(till: httpx.Client, api: Server, custome
     rates.write_text("date,currency,rate\n2026-02-27,CHF,1.10\n")
     assert api.command("import", "rates", str(rates)).returncode == 0
     assert _buy(till, sale, customer, **given) == (200, _posted(sale, 11, 11))
+
+
+def test_what_a_file_recorded_is_known(till: httpx.Client, api: Server, customer: str, tmp_path: Any) -> None:
+    """Law: a sale and a refund that a file has recorded are known (200) when told, and earn nothing again; told with
+    other content they are refused.
+    """  # fmt: skip
+    sale, refund, at = f"T-{customer}", f"R-{customer}", "2026-03-02T10:00:00Z"
+    file = tmp_path / "sales.csv"
+    file.write_text(
+        "transaction_id,customer_id,occurred_at,amount,kind,original_transaction_id\n"
+        f"{sale},{customer},{at},100.00,sale,\n{refund},{customer},{at},50.00,refund,{sale}\n"
+    )
+    assert api.command("import", "transactions", str(file)).returncode == 0
+    assert [_buy(till, sale, customer, occurred_at=at) for _ in range(2)] == [(200, _posted(sale, 0, 0))] * 2
+    assert [_refund(till, refund, sale, occurred_at=at) for _ in range(2)] == [(200, _posted(refund, 0, 0))] * 2
+    assert _buy(till, f"{sale}-2", customer) == (201, _posted(f"{sale}-2", 10, 10))
+    file.write_text(file.read_text().replace("R-", "R2-").replace("T-", "T2-"))
+    assert api.command("import", "transactions", str(file)).returncode == 0
+    assert [
+        _buy(till, f"T2-{customer}", customer, "99.00")[0],
+        _refund(till, f"R2-{customer}", f"T2-{customer}", "1")[0],
+    ] == [
+        409,
+        409,
+    ]
 
 
 def test_an_idempotency_key_is_for_one_purchase(till: httpx.Client, customer: str) -> None:
