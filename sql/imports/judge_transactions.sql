@@ -50,7 +50,7 @@ from (
             c.amount_pattern, c.minor_per_minor,
             coalesce(r.source, 'default') as source,
             coalesce(r.kind, 'sale') as kind,
-            coalesce(r.currency, :currency) as currency,
+            nullif(c.currency, '') as currency,
             case when loyalty.is_iso_instant(r.occurred_at) then r.occurred_at::timestamptz end as occurred_at,
             case when r.amount ~ c.amount_pattern then (r.amount::numeric * c.minor_units)::bigint end as amount,
             case when r.tax ~ c.amount_pattern then (r.tax::numeric * c.minor_units)::bigint end as tax,
@@ -70,7 +70,12 @@ from (
             r.paid_with_points is not null as paid_with_points_given,
             r.discount is not null as discount_given
         from import_transactions_raw as r
+        -- a refund that names its sale and no currency is in the sale's, which is found later: '' takes it as fine as money can be.
+        -- Without any rate there are no sales in other currencies
+        cross join (select exists (select from exchange_rates) as there) as rates
         left join (
+            select '' as currency, '^0*[0-9]{1,14}([.][0-9]{1,4}0*)?$' as amount_pattern, 1e4 as minor_units, null::numeric as minor_per_minor
+            union all
             -- digits before the point so many that every amount stays below 10^15 minor units
             select
                 k.currency,
@@ -82,7 +87,11 @@ from (
             from currencies as k
             cross join currencies as p
             where p.currency = :currency
-        ) as c on c.currency = coalesce(r.currency, :currency)
+        ) as c
+            on c.currency = case
+                when r.currency is null and r.original_transaction_id is not null and rates.there then ''
+                else coalesce(r.currency, :currency)
+            end
         offset 0
     ) as w
     offset 0

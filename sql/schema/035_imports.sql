@@ -50,6 +50,8 @@ create table loyalty.import_transactions (
 
 comment on column loyalty.import_transactions.corrected_no is 'the recorded row of the same id that this one is to replace';
 comment on column loyalty.import_transactions.carried is 'not a row of the file: a recorded refund that its corrected sale takes along';
+comment on column loyalty.import_transactions.currency is
+'null of a refund until it has its sale''s, its amounts then in ten-thousandths of the major unit';
 comment on column loyalty.import_transactions.month is 'of occurred_at in the programme''s zone; the period may be a later one';
 
 -- Refunds that name a sale wait here until every sale of the file is recorded.

@@ -284,6 +284,52 @@ def test_refunds_find_their_sales(shop: Any) -> None:
     ]
 
 
+def test_a_refund_without_a_currency_has_its_sale_s(shop: Any) -> None:
+    """Law (3): a refund that names its sale and no currency is in the sale's, to that currency's last decimal, its sale
+    before it, after it or in an earlier file; it is the same refund as one that names the currency.
+    """  # fmt: skip
+    rates = (f"2026-10-05,{currency},{rate}" for currency, rate in (("EUR", 2), ("JPY", "0.01"), ("KWD", 3)))
+    shop.rates("\n".join(["date,currency,rate", *rates]))
+    shop.transactions(f"{FULL}\nE,C1,2026-10-05,10,,,EUR,\n")
+    header = f"{FULL},tax"
+    refunds = (
+        "RE,C1,2026-10-09,4.50,,refund,,E,0.50\n"
+        "RJ,C1,2026-10-09,4.00,,refund,,J,1\n"
+        "RK,C1,2026-10-09,4.125,,refund,,K,\n"
+        "RU,C1,2026-10-09,4.99,,refund,,U,\n"
+        "BJ,C1,2026-10-09,4.50,,refund,,J,\n"
+        "BK,C1,2026-10-09,4.1255,,refund,,K,\n"
+        "BE,C1,2026-10-09,1,,refund,,E,0.001\n"
+        "BU,C1,2026-10-09,4.991,,refund,,U,\n"
+        "BN,C1,2026-10-09,1,,refund,,N,\n"
+    )
+    sales = "J,C1,2026-10-05,10,,,JPY,,\nK,C1,2026-10-05,10,,,KWD,,\nU,C1,2026-10-05,10,,,,,"
+    result = shop.transactions(f"{header}\n{refunds}{sales}")
+
+    assert (result.loaded, shop.reasons()) == (
+        7,
+        [
+            (6, "wrong amount"),
+            (7, "wrong amount"),
+            (8, "wrong amount of tax"),
+            (9, "wrong amount"),
+            (10, "unknown original"),
+        ],
+    )
+    assert shop.rows(
+        "select transaction_id, currency, amount, tax, exchange_rate::float from transactions"
+        " where kind = 'refund' order by 1"
+    ) == [
+        ("RE", "EUR", 450, 50, 2.0),
+        ("RJ", "JPY", 4, 1, 1.0),
+        ("RK", "KWD", 4125, None, 0.3),
+        ("RU", "USD", 499, None, None),
+    ]
+    for currency in ("", "EUR"):
+        again = shop.transactions(f"{header}\nRE,C1,2026-10-09,4.50,,refund,{currency},E,0.50\n")
+        assert (again.unchanged, again.rejected) == (1, 0)
+
+
 def test_bad_refunds_are_rejected(shop: Any) -> None:
     """Law: a refund needs a known sale of the same customer and currency, and no sale is refunded above its amount."""
     shop.rates("date,currency,rate\n2026-10-05,EUR,1.1\n")

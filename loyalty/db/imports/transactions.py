@@ -102,6 +102,8 @@ def _record_rows(
     run(connection, "imports/add_sources")
     if correct:
         corrections.hold_ids(connection)
+    if refunds:
+        run(connection, "imports/take_sales_currency", currency=own.programme.currency)
     if look:
         run(connection, "imports/mark_later_transactions")
         run(connection, "imports/reject_erased")
