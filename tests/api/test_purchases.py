@@ -179,6 +179,24 @@ def test_what_cant_be_is_refused_by_its_field(till: httpx.Client, customer: str,
     assert till.get(f"/v1/members/{customer}").status_code == 404
 
 
+def test_an_amount_is_the_same_in_a_file(till: httpx.Client, api: Server, customer: str, tmp_path: Any) -> None:
+    """Law: what is an amount over HTTP, as text, is one in a file, and what is none is none."""
+    taken = ["5", "5.5", "5.00", "005.5000", "5.500000", "0", "0.00"]
+    refused = ["1e2", "1E2", "5e-1", "+5", "-5", "5.", ".5", "5.001", "1_000", "1,000", "5 0", "0x5", "$5", "NaN", ""]
+    words = [*taken, *refused]
+    file = tmp_path / "sales.csv"
+    rows = [f'F{at}-{customer},{customer},2026-03-02,"{word}"' for at, word in enumerate(words)]
+    file.write_text("\n".join(["transaction_id,customer_id,occurred_at,amount", *rows]))
+    assert api.command("import", "transactions", str(file)).returncode == 0
+    wrong = [line.split(",")[:2] for line in file.with_name("sales.rejected.csv").read_text().splitlines()[1:]]
+    assert wrong == [[str(2 + at), "wrong amount"] for at, word in enumerate(words) if word in refused]
+    told = [_buy(till, f"H{at}-{customer}", customer, word) for at, word in enumerate(words)]
+    assert [status for status, _ in told] == [201] * len(taken) + [422] * len(refused)
+    as_text = 'must be a decimal number as text, such as "99.90"'
+    errors = {word: said["errors"] for word, (status, said) in zip(words, told, strict=True) if status == 422}
+    assert errors["1e2"] == errors["+5"] == errors["5."] == errors[".5"] == [{"pointer": "/amount", "detail": as_text}]
+
+
 def test_who_was_erased_buys_nothing(till: httpx.Client, api: Server, customer: str) -> None:
     """Law: a late purchase can't bring an erased person back."""
     till.put(f"/v1/members/{customer}", json={})
