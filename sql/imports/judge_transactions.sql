@@ -72,7 +72,6 @@ from (
         from import_transactions_raw as r
         -- a refund that names its sale and no currency is in the sale's, which is found later: '' takes it as fine as money can be.
         -- Without any rate there are no sales in other currencies
-        cross join (select exists (select from exchange_rates) as there) as rates
         left join (
             select '' as currency, '^0*[0-9]{1,14}([.][0-9]{1,4}0*)?$' as amount_pattern, 1e4 as minor_units, null::numeric as minor_per_minor
             union all
@@ -89,7 +88,8 @@ from (
             where p.currency = :currency
         ) as c
             on c.currency = case
-                when r.currency is null and r.original_transaction_id is not null and rates.there then ''
+                when r.currency is null and r.original_transaction_id is not null
+                    and (select exists (select from exchange_rates)) then ''
                 else coalesce(r.currency, :currency)
             end
         offset 0
