@@ -647,6 +647,7 @@ class Programme:
         review = rules.ladder[due].review or (above is not None and sum(e.points for e in posted) >= above)
         decided_since = bool(member.moves) and member.moves[-1][1] > end
         held = rules.rank(self._tier(member, NEVER if decided_since else end))
+        review = review or self._undecided(member.customer_id, period, held, due)
         upgrade = rules.ladder[due] if due > held and review else None
         if decided_since:
             return upgrade
@@ -662,6 +663,21 @@ class Programme:
             if due < held and member.held_until <= self.calendar.end(shift(period, rules.warn_months)):
                 self._warnings.append((member.customer_id, period, rules.ladder[held].name))
         return upgrade
+
+    def _undecided(self, customer_id: str, period: str, held: int, due: int) -> bool:
+        """Whether managers were asked, in an earlier month, about something on the way from `held` to `due`.
+
+        So it is with a tier that the member has not reached since; with one above `due`, if that needs no review itself.
+        """
+        rules, end, moves = self._rules(period), self.calendar.end(period), self._members[customer_id].moves
+        for review in self._reviews:
+            rank, since = rules.rank(review["tier"]), self.calendar.end(review["period"])
+            if review["customer_id"] != customer_id or review["period"] >= period or rank <= held:
+                continue
+            reached = any(since <= at < end and rules.rank(tier) >= rank for tier, at in moves)
+            if not reached and (rank <= due or not rules.ladder[rank].review):
+                return True
+        return False
 
     def _hold(self, member: Member, period: str) -> None:
         member.held_until = self.calendar.end(shift(period, self._rules(period).hold_months))
@@ -865,6 +881,7 @@ class Programme:
         reviews, closed_at = self._closes[period]
         above = rules.review_above_points
         review = rules.ladder[due].review or (above is not None and points >= above)
+        review = review or self._undecided(shadow.customer_id, period, held, due)
         if due >= held:
             self._hold(shadow, period)
             rejected = any(

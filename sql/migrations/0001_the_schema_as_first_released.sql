@@ -1320,7 +1320,7 @@ language sql stable as $$
         coalesce(e.points, 0),
         p.tier_held,
         t.tier_after,
-        -- what is open already is asked once
+        -- what is open already is asked once, what was rejected lately not again
         case when not o.asked_before then t.proposed_tier end,
         coalesce(before_it.rung, 1::smallint),
         after_it.rung,
@@ -1330,6 +1330,7 @@ language sql stable as $$
         case when not o.asked_before and not o.asked_rewarded then coalesce(asked.voucher_amount, 0) else 0 end
     from loyalty.work_profiles as p
     inner join loyalty.rules_versions as v on v.version = rules
+    cross join loyalty.programme as g
     inner join loyalty.work_tiers as t on t.run_no = run and p.member_no = t.member_no
     left join loyalty.work_spend as s on s.run_no = run and p.member_no = s.member_no
     left join (
@@ -1353,7 +1354,13 @@ language sql stable as $$
             ) as asked_rewarded,
             t.proposed_tier is not null and exists (
                 select from loyalty.reviews as w
-                where w.member_no = p.member_no and w.tier_no = t.proposed_tier and w.state = 'open' and w.period <> month
+                where w.member_no = p.member_no and w.tier_no = t.proposed_tier and w.period < month and (
+                    w.state = 'open' or (
+                        w.state = 'rejected'
+                        and ((w.decided_at at time zone g.time_zone) + make_interval(months => v.review_again_months))
+                        at time zone g.time_zone > as_of
+                    )
+                )
             ) as asked_before
     ) as o
     where p.run_no = run

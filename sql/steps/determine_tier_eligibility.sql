@@ -153,18 +153,72 @@ placed as (
     offset 0
 ),
 
--- a tier decided by a manager since the period ended may be above the one held then
+-- what managers were asked of earlier months, the member's own and those merged into it: few, and each looks its moves up
+put as (
+    select
+        x.member_no,
+        x.period,
+        array_position(r.tiers, x.tier_no) as rung
+    from (
+        select
+            v.member_no,
+            v.tier_no,
+            v.period
+        from loyalty.reviews as v
+        where v.member_no >= :first_member and v.member_no < :stop_member and v.period < :period
+        union all
+        select
+            m.merged_into,
+            v.tier_no,
+            v.period
+        from loyalty.members as m
+        inner join loyalty.reviews as v on m.member_no = v.member_no and v.period < :period
+        where m.merged_into >= :first_member and m.merged_into < :stop_member
+    ) as x
+    cross join rules as r
+    offset 0
+),
+
+undecided as (
+    select
+        x.member_no,
+        array_agg(x.rung) as rungs
+    from put as x
+    where x.rung > coalesce((
+        select max(array_position(r.tiers, h.tier_no)) from loyalty.tier_history as h
+        cross join rules as r
+        where h.member_no = x.member_no and h.effective_at < :as_of
+            and h.effective_at >= loyalty.period_start((x.period + interval '1 month')::date)
+    ), 1)
+    group by x.member_no
+),
+
+-- a tier decided by a manager since the period ended may be above the one held then. What managers were asked stays theirs to decide until
+-- the member reaches that tier: an upgrade up to it or past it asks, and a lower one too where it was the points that were asked about
 asked as (
     select
         p.*,
         due.rises,
-        due.rises and (r.reviews[p.due_rung] or coalesce(p.points >= r.review_above_points, false)) as asks
+        due.rises and (
+            r.reviews[p.due_rung] or coalesce(p.points >= r.review_above_points, false)
+            or (u.rungs is not null and exists (
+                select from unnest(u.rungs) as x (rung)
+                where x.rung > due.from_rung and (x.rung <= p.due_rung or not r.reviews[x.rung])
+            ))
+        ) as asks
     from placed as p
     cross join rules as r
+    left join undecided as u on p.member_no = u.member_no
     cross join lateral (
-        select p.due_rung > p.held_rung and (
-            p.tier_now = p.tier_held or p.due_rung > coalesce(array_position(r.tiers, p.tier_now), 1)
-        ) as rises
+        select
+            now_held.from_rung,
+            p.due_rung > now_held.from_rung as rises
+        from (
+            select case
+                when p.tier_now = p.tier_held then p.held_rung
+                else greatest(p.held_rung, coalesce(array_position(r.tiers, p.tier_now), 1))
+            end as from_rung
+        ) as now_held
     ) as due
     offset 0
 ),
