@@ -667,7 +667,7 @@ class Programme:
     def _undecided(self, customer_id: str, period: str, held: int, due: int) -> bool:
         """Whether managers were asked, in an earlier month, about something on the way from `held` to `due`.
 
-        So it is with a tier that the member has not reached since; with one above `due`, if that needs no review itself.
+        A tier that the member has not reached since counts; one above `due` only if it needs no review itself.
         """
         rules, end, moves = self._rules(period), self.calendar.end(period), self._members[customer_id].moves
         for review in self._reviews:

@@ -135,6 +135,13 @@ FAULTS: dict[str, tuple[str, int]] = {
     "statements_follow_each_other": (f"delete from statements where period = '2026-03-01' and {CYD}", 1),
     "tiers_are_those_of_the_newest_move": (f"update accounts set tier_no = 1 where {CYD}", 1),
     "transactions_have_their_keys": ("delete from transaction_keys where transaction_id = 'A1'", 1),
+    "upgrades_put_to_managers_were_approved": (
+        (
+            "insert into reviews (member_no, tier_no, from_tier_no, period, qualifying_points, spend, asked_at, due_at)"
+            f" select member_no, 2, 1, '2025-12-01', 20, 0, now(), now() from members where {ANN}"
+        ),
+        1,
+    ),
     "upward_moves_brought_their_rewards": ("delete from gift_dispatches", 1),
     "vouchers_are_kept_once": (f"delete from voucher_archive where {ANN}", 1),
     "voucher_codes_are_registered": ("delete from voucher_codes where code in (select code from vouchers)", 1),
