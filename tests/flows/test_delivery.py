@@ -27,8 +27,8 @@ def many_wait(shop: URL) -> int:
 
 def _states() -> dict[str, int]:
     with transaction() as connection:
-        rows = connection.execute(text("select state, count(*) from loyalty.outbox group by state"))
-        return dict(rows.tuples().all())
+        rows = connection.execute(text("select state, count(*) as messages from loyalty.outbox group by state"))
+        return {row.state: row.messages for row in rows}
 
 
 def test_a_close_delivers_its_messages(through_prefect: Command) -> None:
