@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from loyalty import monthly
 from loyalty.db import closing, simulation
-from loyalty.db.engine import connect, dispose
+from loyalty.db.engine import connect, dispose, transaction
+from loyalty.errors import WorkLost
 from loyalty.rules.periods import parse_period
 from tests.laws import gate, processes, shop
 from tests.laws.product import Product, rules_of, written
@@ -39,6 +40,20 @@ def test_two_closes_of_one_month_close_it_once(small_shop: Product, undisturbed:
 
     assert codes == [0, processes.UNCHANGED]
     assert shop.books(small_shop) == undisturbed
+
+
+@pytest.mark.parametrize("step", [step.name for step in monthly.STEPS if step.number > 6 and not step.whole])
+def test_no_step_goes_on_upon_what_a_crash_may_have_taken(small_shop: Product, step: str) -> None:
+    """A crash of the server takes the marks and maybe the steps before: no step goes on from there."""
+    with closing.closing_lock():
+        close = closing.begin(parse_period("2026-02"), reviews="hold", decided_by=None, notify=True, recorded_at=NOW)
+        assert close is not None
+        for before in monthly.STEPS[:6]:
+            monthly.perform(before.name, close, close.members)
+        with transaction() as connection:
+            connection.execute(text(f"truncate loyalty.work_marks_{close.run_no}"))
+        with pytest.raises(WorkLost):
+            monthly.perform(step, close, close.members)
 
 
 def test_a_close_waits_for_an_import_that_books_to_its_month(small_shop: Product) -> None:
