@@ -28,7 +28,7 @@ run: env  ## the main job on real data: a grocer's year loaded, closed and repor
 	@$(BIN) -m deployments.demo
 
 test: env  ## every test
-	@$(BIN) -m pytest -q -n 3 --dist worksteal
+	@$(BIN) -m pytest -q -n 2 --dist worksteal
 
 soak: env  ## every law at its full counts, a line each (SOAK=--write keeps them in benchmarks.md)
 	@$(BIN) -m tests.bench.soak $(SOAK)
