@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,4 +66,10 @@ class _Runs:
         return name
 
     def _ask(self, path: str, **body: Any) -> Any:
-        return httpx.post(f"{self._api}/{path}", json=body, timeout=30).raise_for_status().json()
+        """What the server answers; it may say 503 for a moment while its SQLite is written to by others."""
+        for _ in range(100):
+            answer = httpx.post(f"{self._api}/{path}", json=body, timeout=30)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(0.2)
+        return answer.raise_for_status().json()
