@@ -25,7 +25,7 @@ SERVER = "LOYALTY_TEST_DATABASE_URL"
 MIGRATED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 _common = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.function_scoped_fixture]}
-hypothesis.settings.register_profile("few", max_examples=12, **_common)  # type: ignore[arg-type]
+hypothesis.settings.register_profile("few", max_examples=20, **_common)  # type: ignore[arg-type]
 hypothesis.settings.register_profile("soak", max_examples=1000, **_common)  # type: ignore[arg-type]
 hypothesis.settings.load_profile("few")
 

@@ -71,12 +71,21 @@ class Prefect:
         return httpx.post(f"{self.api}/{kind}/filter", json=wanted, timeout=30).raise_for_status().json()
 
     def deploy(self, flow: str) -> None:
-        """Have a deployment of the flow, by its name and without a worker."""
-        known = self._post("flows/", {"name": flow})
-        told = {"name": flow, "flow_id": known["id"], "entrypoint": f"flows.{flow}:{flow}", "tags": ["loyalty"]}
-        self._post("deployments/", told)
+        """Have a deployment of the flow, by its name and without a worker.
 
-    def _post(self, path: str, body: dict[str, Any]) -> Any:
+        It says where its code lies, as prefect.yaml does; else Prefect copies the whole checkout for each run.
+        """
+        known = self.post("flows/", {"name": flow})
+        told = {
+            "name": flow,
+            "flow_id": known["id"],
+            "entrypoint": f"flows.{flow}:{flow}",
+            "tags": ["loyalty"],
+            "pull_steps": [{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}],
+        }
+        self.post("deployments/", told)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
         """What the server answers; it may say 503 for a moment while its SQLite is written to by others."""
         for _ in range(100):
             answer = httpx.post(f"{self.api}/{path}", json=body, timeout=30)

@@ -30,7 +30,7 @@ ZONES = [
     "Pacific/Apia",
 ]
 STARTS = ["2017-01", "2017-09", "2018-01", "2024-02", "2026-10"]
-HISTORIES = max(12, settings().max_examples // 10)
+HISTORIES = max(20, settings().max_examples // 10)
 """How many random histories a law tries. Each is a programme's whole life: the full count is a tenth of the others'."""
 
 CUSTOMERS = ["C1", "C2", "c1", "Ü-3"]

@@ -15,7 +15,7 @@ from hypothesis import settings
 from tests.messages.conftest import QUEUED_AT, Shop
 from tests.messages.mail_server import MailServer, serving
 
-COUNT = 100 * settings().max_examples  # 1,200; 100,000 in the soak
+COUNT = 100 * settings().max_examples  # 2,000; 100,000 in the soak
 WORKERS = 2
 MOST_GROWN_MB = 40  # of a worker, from the first tenth of its time on; 100,000 such e-mails are 0.9 GB
 ROOT = Path(__file__).parents[2]

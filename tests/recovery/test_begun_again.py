@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,7 +29,7 @@ def test_only_runs_without_a_process_begin_again(
     """Law: crashed or running nowhere, begun before but not too often, one of ours, and cancelled by nobody."""
     monkeypatch.setattr(recovery, "SETTLING_SECONDS", 0)
     monkeypatch.setattr(recovery, "TAG", TAG)
-    runs = _Runs(prefect_server.api)
+    runs = _Runs(prefect_server)
     wanted = [
         runs.made("its process is gone", "RUNNING", process=NOBODY),
         runs.made("crashed", "RUNNING", "CRASHED"),
@@ -52,8 +51,8 @@ def test_only_runs_without_a_process_begin_again(
 class _Runs:
     """Runs of a deployment of their own, as the server would have them."""
 
-    def __init__(self, api: str) -> None:
-        self._api = api
+    def __init__(self, server: Prefect) -> None:
+        self._server = server
         flow = self._ask("flows/", name="begun again")["id"]
         self._deployment = self._ask("deployments/", name="begun again", flow_id=flow)["id"]
 
@@ -62,14 +61,10 @@ class _Runs:
         run = self._ask(f"deployments/{self._deployment}/create_flow_run", name=name, tags=tags or [TAG])["id"]
         for state in states:
             self._ask(f"flow_runs/{run}/set_state", state={"type": state}, force=True)
-        httpx.patch(f"{self._api}/flow_runs/{run}", json={"infrastructure_pid": process}, timeout=30).raise_for_status()
+        httpx.patch(
+            f"{self._server.api}/flow_runs/{run}", json={"infrastructure_pid": process}, timeout=30
+        ).raise_for_status()
         return name
 
     def _ask(self, path: str, **body: Any) -> Any:
-        """What the server answers; it may say 503 for a moment while its SQLite is written to by others."""
-        for _ in range(100):
-            answer = httpx.post(f"{self._api}/{path}", json=body, timeout=30)
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                break
-            time.sleep(0.2)
-        return answer.raise_for_status().json()
+        return self._server.post(path, body)
