@@ -12,5 +12,5 @@ select
     i.tries,
     i.released_by is not null as released
 from inbox as i
-where i.state <> 'applied' and i.state = 'waiting' and i.event_no = :event_no
+where i.state = 'waiting' and i.event_no = :event_no
 for update skip locked

@@ -116,7 +116,7 @@ $$;
 create function loyalty.qualifying_points(of_member bigint, stated date, closed date) returns bigint
 language sql stable parallel safe as $$
     select case
-        when s.period = closed then s.qualifying_points
+        when (s.period < closed) is not true then s.qualifying_points -- nothing is closed since; a close may be at work
         when v.qualify = 'period' then 0
         when v.qualify = 'lifetime' then floor(s.exact_sum) - floor(s.exact_unnamed)
         else floor(s.exact_sum) - floor(s.exact_before_window + s.exact_unnamed + coalesce((
@@ -127,7 +127,7 @@ language sql stable parallel safe as $$
         ), 0))
     end::bigint
     from loyalty.statements as s
-    inner join loyalty.closes as c on c.period = closed
-    inner join loyalty.rules_versions as v on c.rules_version = v.version
+    left join loyalty.closes as c on c.period = closed
+    left join loyalty.rules_versions as v on c.rules_version = v.version
     where s.period = stated and s.member_no = of_member
 $$;
