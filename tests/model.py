@@ -610,7 +610,7 @@ class Programme:
         rows = [row for row in member.rows if row.booked == period]
         if self._rules(period).window == "last_30_days":
             end = self.calendar.end(period)
-            start = self.calendar.later(end, days=-30)
+            start = self.calendar.midnight(end.astimezone(self.calendar.zone).date() - timedelta(days=30))
             rows = [row for row in member.rows if start <= row.what.occurred_at < end]
         spend = sum(self._eligible(row) for row in rows)
         return f"{'-' * (spend < 0)}{abs(spend) // 100}.{abs(spend) % 100:02}"
