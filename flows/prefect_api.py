@@ -1,6 +1,7 @@
 """Which Prefect server runs are told to, found and asked without loading Prefect, which takes a second."""
 
 import os
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ VARIABLE = "PREFECT_API_URL"
 PASSWORD = "PREFECT_API_AUTH_STRING"  # noqa: S105 - a variable's name; it holds user:password
 HEALTH_SECONDS = 2.0
 ANSWER_SECONDS = 30.0
+BUSY = (429, 503)  # the server did nothing: its database was being written to, or it has been asked too often
+PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds between tries, as many as Prefect's own client makes
 
 
 def record() -> Path:
@@ -41,23 +44,23 @@ def answers(address: str) -> bool:
 
 
 def ask(address: str, path: str, method: str = "POST", **body: Any) -> Any:
-    """What the API answers, None if that is nothing. Raises Unavailable if it doesn't answer, or refuses."""
+    """What the API answers, None if that is nothing. Raises Unavailable if it is away, refuses, or stays busy."""
     import httpx  # noqa: PLC0415 - see above
 
     user, _, password = os.environ.get(PASSWORD, "").partition(":")
+    auth = (user, password) if user else None
+    told = body if method != "GET" else None
     try:
-        answer = httpx.request(
-            method,
-            f"{address}/{path}",
-            json=body if method != "GET" else None,
-            auth=(user, password) if user else None,
-            timeout=ANSWER_SECONDS,
-        )
+        for pause in (*PAUSES, None):
+            answer = httpx.request(method, f"{address}/{path}", json=told, auth=auth, timeout=ANSWER_SECONDS)
+            if answer.status_code not in BUSY or pause is None:
+                break
+            time.sleep(pause)
         answer.raise_for_status()
         return answer.json() if answer.content else None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        told = str(error).partition("\n")[0]
-        raise Unavailable(f"Prefect's server at {address} does not answer as it should ({told})") from error
+        reason = str(error).partition("\n")[0]
+        raise Unavailable(f"Prefect's server at {address} does not answer as it should ({reason})") from error
 
 
 def _recorded() -> str | None:

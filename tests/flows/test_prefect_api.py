@@ -8,14 +8,30 @@ from pathlib import Path
 import pytest
 
 from flows import prefect_api
+from loyalty.errors import Unavailable
 
 NOBODY = "http://127.0.0.1:9/api"
+DATABASE_IS_BUSY = 503  # Prefect's answer while another writes to its SQLite
+REFUSED = 422
 
 
 class _Healthy(BaseHTTPRequestHandler):
+    """Healthy, and as busy as its server was told to be: a POST is answered by the next of these, then by []."""
+
+    first: list[int]
+
     def do_GET(self) -> None:
-        self.send_response(200)
+        self._answer(200)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(self.first.pop(0) if self.first else 200)
+
+    def _answer(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "2")
         self.end_headers()
+        self.wfile.write(b"[]")
 
     def log_message(self, *_arguments: object) -> None:
         """Keep quiet."""
@@ -24,6 +40,7 @@ class _Healthy(BaseHTTPRequestHandler):
 @pytest.fixture
 def answering() -> Iterator[str]:
     """The address of something that answers as a Prefect server does."""
+    _Healthy.first = []
     with HTTPServer(("127.0.0.1", 0), _Healthy) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -84,3 +101,26 @@ def test_a_server_that_does_not_answer_is_none(home: Path) -> None:
     _profile(home, NOBODY)
 
     assert prefect_api.found() is None
+
+
+@pytest.mark.parametrize("busy", [DATABASE_IS_BUSY, 429])
+def test_a_busy_server_is_asked_again(answering: str, monkeypatch: pytest.MonkeyPatch, busy: int) -> None:
+    """Law: what the server did not do because it was busy is asked again, as Prefect's own client does."""
+    monkeypatch.setattr(prefect_api, "PAUSES", (0.0, 0.0))
+    _Healthy.first = [busy, busy]
+
+    assert prefect_api.ask(answering, "flow_runs/filter", limit=1) == []
+    assert _Healthy.first == []
+
+
+@pytest.mark.parametrize(("answers", "left"), [([DATABASE_IS_BUSY] * 4, 1), ([REFUSED, 200], 1)])
+def test_one_that_stays_busy_or_refuses_is_said(
+    answering: str, monkeypatch: pytest.MonkeyPatch, answers: list[int], left: int
+) -> None:
+    """Law: after its tries, or at once where the server says no, the caller hears what the server said."""
+    monkeypatch.setattr(prefect_api, "PAUSES", (0.0, 0.0))
+    _Healthy.first = list(answers)
+
+    with pytest.raises(Unavailable, match=f"does not answer as it should .*{answers[0]}"):
+        prefect_api.ask(answering, "flow_runs/filter", limit=1)
+    assert len(_Healthy.first) == left
