@@ -1,6 +1,6 @@
 """A month simulated: its effects in an artifact, and nothing changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -34,7 +34,7 @@ def publish_simulation(period: date, tasks: StepTasks, *, batches: int, rules: P
 def through(tasks: StepTasks, under: str = "") -> Do:
     """How a simulated step is run: as tasks, whose runs are named for the rules they are `under`."""
 
-    def do(name: str, close: Close, parts: list[Batch]) -> None:
+    def do(name: str, close: Close, parts: Sequence[Batch]) -> None:
         all_ended([_named(tasks[name], part, under).submit(close, part) for part in parts])
 
     return do

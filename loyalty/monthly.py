@@ -130,11 +130,12 @@ def _run_once(period: date, terms: Terms, *, start: Start, told: Told, begun: li
             decided_by=terms.decided_by,
             notify=terms.notify,
             recorded_at=clock.now(),
+            batches=terms.batches,
         )
         if close is None:
             return None
         begun.append(close)
-        started = _started(close, terms.batches, start)
+        started = _started(close, start)
         rows = {}
         with ThreadPoolExecutor(1, thread_name_prefix="digest") as beside:
             try:
@@ -153,13 +154,13 @@ def _run_once(period: date, terms: Terms, *, start: Start, told: Told, begun: li
         return rows
 
 
-def _started(close: Close, batches: int, start: Start) -> dict[Step, list[Running]]:
+def _started(close: Close, start: Start) -> dict[Step, list[Running]]:
     """All steps, asked for in order: each batch goes from step to step, whether others have come as far or not.
 
     What is done once for the period waits for all batches. Step 14 does not wait for step 13: the report reads vouchers
     and their archive in one statement, so it is the same to it what has been moved.
     """
-    latest: dict[Batch, list[Running]] = {part: [] for part in close.batches(batches)}
+    latest: dict[Batch, list[Running]] = {part: [] for part in close.batches}
     started: dict[Step, list[Running]] = {}
     for step in STEPS:
         if step.whole:

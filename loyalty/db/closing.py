@@ -6,7 +6,7 @@ terms of the rules, the marks, and the transactions.
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -55,6 +55,13 @@ class Batch:
     first: int
     stop: int
 
+    def cut(self, wanted: int) -> tuple["Batch", ...]:
+        """At most so many batches of equal width; wide ones in whole ranges."""
+        width = max(1, -(-(self.stop - self.first) // wanted))
+        if width > RANGE:
+            width = -(-width // RANGE) * RANGE
+        return tuple(Batch(first, min(first + width, self.stop)) for first in range(self.first, self.stop, width))
+
     def ranges(self) -> Iterator["Batch"]:
         """Cut the batch into ranges that are committed one by one."""
         for first in range(self.first, self.stop, RANGE):
@@ -75,8 +82,9 @@ class Moves:
 class Close(Moves):
     """A close under way, or simulated: the terms of its rules and its run's number. Instants are UTC.
 
-    `moved_at` and `as_of` are the end of the period; `expires_at` is None where points never expire. `recompute_no`:
-    the month is computed anew for a recompute.
+    `moved_at` and `as_of` are the end of the period; `expires_at` is None where points never expire. `batches` are its
+    `members` as its working tables are cut: steps 1 to 5 take one of them at a time. `recompute_no`: the month is
+    computed anew for a recompute.
     """
 
     period: date
@@ -95,17 +103,8 @@ class Close(Moves):
     closed: bool
     candidate: int | None
     members: Batch
+    batches: tuple[Batch, ...]
     recompute_no: int | None = None
-
-    def batches(self, wanted: int) -> list[Batch]:
-        """Cut the members into at most so many batches of equal width; wide ones in whole ranges."""
-        width = max(1, -(-(self.members.stop - self.members.first) // wanted))
-        if width > RANGE:
-            width = -(-width // RANGE) * RANGE
-        return [
-            Batch(first, min(first + width, self.members.stop))
-            for first in range(self.members.first, self.members.stop, width)
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ def check_order(connection: Connection, period: date, *, now: datetime) -> bool:
 
 
 def begin(
-    period: date, *, reviews: Reviews, decided_by: str | None, notify: bool, recorded_at: datetime
+    period: date, *, reviews: Reviews, decided_by: str | None, notify: bool, recorded_at: datetime, batches: int = 1
 ) -> Close | None:
     """Start or restart the close of a period; None if it is closed. The caller holds `closing_lock`.
 
@@ -161,7 +160,9 @@ def begin(
     with transaction() as connection:
         run(connection, "closing/begin_closing", period=period)
         drop_dead_runs(connection, closing=True)
-    close = open_run(period, reviews=reviews, decided_by=decided_by, notify=notify, recorded_at=recorded_at)
+    close = open_run(
+        period, reviews=reviews, decided_by=decided_by, notify=notify, recorded_at=recorded_at, batches=batches
+    )
     with transaction() as connection:
         kept = run(
             connection,
@@ -211,12 +212,15 @@ def open_run(
     notify: bool = False,
     simulated: bool = False,
     candidate: int | None = None,
+    batches: int = 1,
 ) -> Close:
     """Make a run's working tables and read the terms of the period's rules, or of a candidate version."""
     with transaction() as connection:
         see_candidate(connection, candidate)
         bounds = run(connection, "closing/find_period", period=period).one()
         terms = run(connection, "closing/find_terms", period=period).one()
+        members = Batch(terms.first_member, terms.stop_member)
+        parts = members.cut(batches)
         run_no = run(
             connection,
             "closing/open_run",
@@ -224,6 +228,7 @@ def open_run(
             simulated=simulated,
             candidate=candidate,
             started_at=recorded_at,
+            first_members=[part.first for part in parts],
         ).scalar_one()
     return Close(
         period=period,
@@ -244,7 +249,8 @@ def open_run(
         simulated=simulated,
         closed=bounds.state == "closed",
         candidate=candidate,
-        members=Batch(terms.first_member, terms.stop_member),
+        members=members,
+        batches=parts,
     )
 
 
@@ -284,9 +290,9 @@ def _compute(name: str, close: Close, batch: Batch) -> int:
         before = COMPUTED.index(name) - 1
         if before >= 0:
             _require_mark(connection, COMPUTED[before], close, batch)
-        # step 2 looks sales up by their keys; the others join what the steps before wrote
-        with nullcontext() if name == "get_recent_transactions" else _hashing(connection):
+        with _PLANNED[name](connection):
             rows = _run(connection, _source(name, close), close, batch)
+        _run(connection, "closing/key_working_table", close, batch, work_table=_WRITTEN[name])
         _set_mark(connection, name, close, batch, rows)
     with transaction() as connection:  # the next step's plan needs to know how many rows there are now
         connection.execute(text("set local default_statistics_target = 10"))
@@ -374,15 +380,35 @@ def _unhurried() -> Iterator[Connection]:
 
 
 @contextmanager
-def _hashing(connection: Connection) -> Iterator[None]:
+def _without(connection: Connection, *ways: str) -> Iterator[None]:
+    """Keep the planner from these ways of joining and grouping."""
+    for way in ways:
+        connection.execute(text(f"set local enable_{way} = off"))
+    yield
+    for way in ways:
+        connection.execute(text(f"set local enable_{way} = on"))
+
+
+def _hashing(connection: Connection) -> AbstractContextManager[None]:
     """Keep the planner from looping, for statements whose tables are all cut to the same members.
 
     What was just written is in no statistics yet, so the planner may take it for a row or none, and loop over what are
     hundreds of thousands; a hash is right for any number.
     """
-    connection.execute(text("set local enable_nestloop = off"))
-    yield
-    connection.execute(text("set local enable_nestloop = on"))
+    return _without(connection, "nestloop")
+
+
+def _merging(connection: Connection) -> AbstractContextManager[None]:
+    """Let the planner sort and merge: working rows lie in the order of members, so that there is little to sort."""
+    return _without(connection, "nestloop", "hashjoin", "hashagg")
+
+
+def _freely(_connection: Connection) -> AbstractContextManager[None]:
+    """Leave it to the planner: step 2 looks sales up by their keys."""
+    return nullcontext()
+
+
+_PLANNED = dict(zip(COMPUTED, (_hashing, _freely, _merging, _merging, _hashing), strict=True))
 
 
 def _chosen(name: str, moves: Moves, batch: Batch, **more: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ under the rules in force or candidate ones, and leaves nothing behind: no accoun
 simulation that dies is cleared away by the next run.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -32,7 +32,7 @@ from loyalty.db.statements import run
 from loyalty.rules.periods import display_period, following
 from loyalty.rules.programme import Programme
 
-Do = Callable[[str, Close, list[Batch]], None]
+Do = Callable[[str, Close, Sequence[Batch]], None]
 MOST_SHOWN = 5
 
 
@@ -181,13 +181,13 @@ def _effects(connection: Connection, close: Close) -> Effects:
 @contextmanager
 def _computed(period: date, programme: Programme | None, batches: int, do: Do) -> Iterator[Close]:
     """A simulated run whose working rows are there, until the end."""
-    with simulated_run(period, programme) as close:
+    with simulated_run(period, programme, batches) as close:
         for name in COMPUTED:
-            do(name, close, close.batches(batches))
+            do(name, close, close.batches)
         yield close
 
 
-def _here(name: str, close: Close, batches: list[Batch]) -> None:
+def _here(name: str, close: Close, batches: Sequence[Batch]) -> None:
     for batch in batches:
         run_step(name, close, batch)
 
@@ -210,7 +210,7 @@ def _candidate(period: date, programme: Programme | None) -> Iterator[int | None
 
 
 @contextmanager
-def simulated_run(period: date, programme: Programme | None = None) -> Iterator[Close]:
+def simulated_run(period: date, programme: Programme | None = None, batches: int = 1) -> Iterator[Close]:
     """A run of its own, held alive by a lock that dies with this process, and its candidate version, if it has one."""
     with transaction() as connection:
         drop_dead_runs(connection, closing=False)
@@ -219,7 +219,7 @@ def simulated_run(period: date, programme: Programme | None = None) -> Iterator[
             with transaction() as connection:
                 rules_versions.discard_orphans(connection)
             version = kept.enter_context(_candidate(period, programme))
-            close = open_run(period, recorded_at=clock.now(), simulated=True, candidate=version)
+            close = open_run(period, recorded_at=clock.now(), simulated=True, candidate=version, batches=batches)
             alive.execute(
                 text("select pg_advisory_lock(:simulation, cast(:run as integer))"),
                 {"simulation": SIMULATION_LOCK, "run": close.run_no},

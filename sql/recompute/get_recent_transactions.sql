@@ -16,3 +16,4 @@ from loyalty.recompute_rows as r
 where r.recompute_no = :recompute_no and r.due_period = :period
     and r.member_no >= :first_member and r.member_no < :stop_member
 group by r.member_no, r.sale_period, r.unnamed, r.due_per_unit
+order by r.member_no

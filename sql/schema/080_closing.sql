@@ -63,8 +63,9 @@ create table loyalty.reports (
     primary key (period, kind, revision)
 );
 
--- A run owns one partition of each working table. The partitions are unlogged and dropped with the run: a crash of the
--- server empties them together with work_marks, and the steps that follow notice that the mark is missing.
+-- A run owns partitions of each working table, one for each batch of members. They are unlogged and dropped with the run: a
+-- crash of the server empties them together with work_marks, and the steps that follow notice that the mark is missing. A batch
+-- is written in the order of its members and gets its key when it stands, which takes a fifth of the time that keeping one takes.
 create table loyalty.runs (
     run_no bigint generated always as identity primary key,
     period date not null,
@@ -88,9 +89,8 @@ create table loyalty.work_profiles (
     exact_sum numeric not null,
     exact_before_window numeric not null,
     exact_unnamed numeric not null,
-    exact_window numeric [] not null,
-    primary key (run_no, member_no)
-) partition by list (run_no);
+    exact_window numeric [] not null
+) partition by range (run_no, member_no);
 
 -- A member's transactions of one sale's period and one rate stand in one row: what they earn is linear, so nothing is lost by it.
 create table loyalty.work_transactions (
@@ -101,15 +101,14 @@ create table loyalty.work_transactions (
     points_per_unit numeric not null,
     transactions integer not null,
     eligible bigint not null
-) partition by list (run_no);
+) partition by range (run_no, member_no);
 
 create table loyalty.work_spend (
     run_no bigint not null,
     member_no bigint not null,
     transactions integer not null,
-    spend bigint not null,
-    primary key (run_no, member_no)
-) partition by list (run_no);
+    spend bigint not null
+) partition by range (run_no, member_no);
 
 -- unnamed is the part of exact from refunds that name no sale. sale_period is the period itself for its own net, an earlier one for a take-back. rank orders a member's postings.
 create table loyalty.work_points (
@@ -119,9 +118,8 @@ create table loyalty.work_points (
     rank smallint not null,
     exact numeric not null,
     unnamed numeric not null,
-    points bigint not null,
-    primary key (run_no, member_no, sale_period)
-) partition by list (run_no);
+    points bigint not null
+) partition by range (run_no, member_no);
 
 create table loyalty.work_tiers (
     run_no bigint not null,
@@ -134,9 +132,8 @@ create table loyalty.work_tiers (
     take_backs boolean not null,
     exact_sum numeric not null,
     exact_before_window numeric not null,
-    exact_unnamed numeric not null,
-    primary key (run_no, member_no)
-) partition by list (run_no);
+    exact_unnamed numeric not null
+) partition by range (run_no, member_no);
 
 comment on column loyalty.work_profiles.posted_before is 'points of the period''s entries that stood before the close';
 comment on column loyalty.work_profiles.periods_since is 'months since the statement that the state is of: 1 = the month before';

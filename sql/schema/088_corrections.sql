@@ -95,5 +95,7 @@ comment on column loyalty.recompute_rows.available_at is 'of a sale that real ti
 comment on column loyalty.recompute_rows.due_per_unit is 'points for one minor unit by the tier that would have been held; null until that month is computed';
 
 -- What a recompute posts stands in the working tables of a run that is no run: number 0, emptied in the same transaction.
-create table loyalty.work_profiles_recompute partition of loyalty.work_profiles for values in (0);
-create table loyalty.work_points_recompute partition of loyalty.work_points for values in (0);
+create table loyalty.work_profiles_recompute partition of loyalty.work_profiles for values from (0, minvalue) to (0, maxvalue);
+create table loyalty.work_points_recompute partition of loyalty.work_points for values from (0, minvalue) to (0, maxvalue);
+alter table loyalty.work_profiles_recompute add primary key (member_no);
+alter table loyalty.work_points_recompute add primary key (member_no, sale_period);

@@ -19,47 +19,76 @@ begin
     );
 end $$;
 
--- A run's own unlogged partitions of the working tables. Made first and attached then: that, unlike `partition of`, waits for
--- nobody who works on another run, and nobody waits for it.
-create function loyalty.make_working_tables(run_no bigint) returns void language plpgsql as $$
+-- A run's own unlogged partitions of the working tables: one of its marks, and of each other table one for each batch, named for the
+-- batch's first member. Made first and attached then: that, unlike `partition of`, waits for nobody who works on another run, and
+-- nobody waits for it.
+create function loyalty.make_working_tables(run_no bigint, first_members bigint []) returns void language plpgsql as $$
 declare
     work_table text;
+    part text;
 begin
-    foreach work_table in array array['profiles', 'transactions', 'spend', 'points', 'tiers', 'marks'] loop
-        execute format(
-            'create unlogged table loyalty.%I (like loyalty.%I including all)',
-            'work_' || work_table || '_' || run_no, 'work_' || work_table
-        );
-        execute format(
-            'alter table loyalty.%I attach partition loyalty.%I for values in (%L)',
-            'work_' || work_table, 'work_' || work_table || '_' || run_no, run_no
-        );
+    part := 'work_marks_' || run_no;
+    execute format('create unlogged table loyalty.%I (like loyalty.work_marks including all)', part);
+    execute format('alter table loyalty.work_marks attach partition loyalty.%I for values in (%L)', part, run_no);
+    foreach work_table in array array['work_profiles', 'work_transactions', 'work_spend', 'work_points', 'work_tiers'] loop
+        for batch in 1 .. cardinality(first_members) loop
+            part := loyalty.working_table(work_table, run_no, first_members[batch]);
+            execute format('create unlogged table loyalty.%I (like loyalty.%I including all)', part, work_table);
+            execute format(
+                'alter table loyalty.%I attach partition loyalty.%I for values from (%s, %s) to (%s, %s)', work_table, part,
+                run_no, first_members[batch], run_no, coalesce(first_members[batch + 1]::text, 'maxvalue')
+            );
+        end loop;
     end loop;
+end $$;
+
+-- The name of a batch's part of a working table.
+create function loyalty.working_table(work_table text, run_no bigint, first_member bigint) returns text language sql immutable as $$
+    select work_table || '_' || run_no || '_' || first_member
+$$;
+
+-- The key of a batch that was just written, where its table has one. Again: it is there already.
+create function loyalty.key_working_table(work_table text, run_no bigint, first_member bigint) returns void language plpgsql as $$
+declare
+    part constant text := loyalty.working_table(work_table, run_no, first_member);
+    key constant text := case work_table
+        when 'work_transactions' then null
+        when 'work_points' then 'member_no, sale_period'
+        else 'member_no'
+    end;
+begin
+    if key is not null then
+        execute format('create unique index if not exists %I on loyalty.%I (%s)', part || '_key', part, key);
+    end if;
 end $$;
 
 -- Drops a run's partitions and the run. That takes the working tables for a moment from everybody: where another run is at
 -- work on them, it does nothing, and who clears dead runs away comes back to it. Again: does nothing.
 create function loyalty.drop_run(ended bigint) returns void language plpgsql as $$
 declare
-    work_table text;
+    parts constant text[] := array(
+        select c.relname from pg_class as c
+        where c.relnamespace = 'loyalty'::regnamespace and c.relkind = 'r'
+            and c.relname ~ format('^work_[a-z]+_%s(_[0-9]+)?$', ended)
+        order by c.relname
+    );
+    part text;
     patience constant text := current_setting('lock_timeout');
 begin
-    foreach work_table in array array['profiles', 'transactions', 'spend', 'points', 'tiers', 'marks'] loop
-        if to_regclass('loyalty.work_' || work_table || '_' || ended) is not null then
-            -- nobody but autovacuum is there, and it gives way
-            execute format('lock table loyalty.%I in access exclusive mode', 'work_' || work_table || '_' || ended);
-        end if;
+    foreach part in array parts loop
+        -- nobody but autovacuum is there, and it gives way
+        execute format('lock table loyalty.%I in access exclusive mode', part);
     end loop;
     perform set_config('lock_timeout', '200ms', true);
     lock table only loyalty.work_profiles, only loyalty.work_transactions, only loyalty.work_spend,
         only loyalty.work_points, only loyalty.work_tiers, only loyalty.work_marks in access exclusive mode;
     perform set_config('lock_timeout', patience, true);
-    foreach work_table in array array['profiles', 'transactions', 'spend', 'points', 'tiers', 'marks'] loop
-        execute format('drop table if exists loyalty.%I', 'work_' || work_table || '_' || ended);
+    foreach part in array parts loop
+        execute format('drop table if exists loyalty.%I', part);
     end loop;
     delete from loyalty.runs as r where r.run_no = ended;
 exception
-    when lock_not_available then return;
+    when lock_not_available or undefined_table then return;
 end $$;
 
 -- A voucher code of six random bytes: 12 symbols, and a check symbol: their values times their places, summed modulo 23, which

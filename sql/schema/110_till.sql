@@ -24,7 +24,9 @@ alter table loyalty.work_points add column cause bigint;
 
 comment on column loyalty.work_points.cause is 'of the debit''s entry, where it isn''t the close''s own or its sales'' period';
 
-create unlogged table loyalty.work_points_till partition of loyalty.work_points for values in (-1);
+create unlogged table loyalty.work_points_till partition of loyalty.work_points
+for values from (-1, minvalue) to (-1, maxvalue);
+alter table loyalty.work_points_till add primary key (member_no, sale_period);
 
 -- Points spent, or held for a checkout: the debit is posted when they are held, and undone if the hold ends without a commit. So
 -- held points can't be spent twice, can't expire, and come back as those of an undone redemption do.

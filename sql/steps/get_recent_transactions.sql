@@ -15,4 +15,6 @@ select
     sum(t.eligible)
 from loyalty.rated_transactions as t
 where t.booked_period = :period and t.member_no >= :first_member and t.member_no < :stop_member
+    and t.account_no >= :first_member and t.account_no < :stop_member -- the planner carries equalities over a join, not ranges
 group by t.member_no, t.sale_period, t.unnamed, t.points_per_unit
+order by t.member_no
