@@ -40,6 +40,7 @@ def start(command: Sequence[str], *, environment: Mapping[str, str], folder: Pat
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _note_ended()
     _children[started.pid] = started
     return Process(started.pid, _born(started.pid) or "")
 
@@ -52,9 +53,14 @@ def stop(process: Process) -> bool:
         if not _gone(process, STOP_SECONDS):
             os.killpg(process.pid, signal.SIGKILL)
             _gone(process, STOP_SECONDS)
-    if process.pid in _children:
-        _children.pop(process.pid).wait()
+    _note_ended()
     return there
+
+
+def _note_ended() -> None:
+    """Take note of the children that have ended, whoever ended them: until then they are zombies."""
+    for pid in [pid for pid, child in _children.items() if child.poll() is not None]:
+        del _children[pid]
 
 
 def _gone(process: Process, seconds: float) -> bool:

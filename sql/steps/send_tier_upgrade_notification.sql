@@ -1,13 +1,18 @@
 -- does:   e-mails about tiers into the outbox: upgrades of this instant with what they brought; for a close also moves down and warnings
 -- again:  a member told already is left out; outbox_once (kind, occasion, member) refuses a second message
 -- params: period date, month text, first_member bigint, stop_member bigint, moved_at timestamptz, recorded_at timestamptz, version integer
-with news as (
+with moment as materialized ( -- written out once, not for each member
+    select loyalty.occasion_of(:moved_at) as occasion
+),
+
+news as (
     select
         'tier_upgrade'::loyalty.message_kind as kind,
-        loyalty.occasion_of(:moved_at) as occasion,
+        m.occasion,
         h.member_no,
         null::jsonb as facts
     from loyalty.tier_history as h
+    cross join moment as m
     where h.effective_at = :moved_at and h.member_no >= :first_member and h.member_no < :stop_member and h.upward
     union all
     select
@@ -57,8 +62,15 @@ select
     n.facts,
     :recorded_at
 from news as n
-where not exists (
-    select from loyalty.outbox as o
-    where o.kind = n.kind and o.occasion = n.occasion and o.member_no = n.member_no
+-- `not in` is hashed once; `not exists` would look anew for each member, through the rows being written
+where (n.kind, n.occasion, n.member_no) not in (
+    select
+        o.kind,
+        o.occasion,
+        o.member_no
+    from loyalty.outbox as o
+    where o.kind in ('tier_upgrade', 'tier_changed_down', 'tier_at_risk')
+        and o.occasion in (:month, (select m.occasion from moment as m))
+        and o.member_no >= :first_member and o.member_no < :stop_member
 )
 order by n.kind, n.member_no
