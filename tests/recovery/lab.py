@@ -168,7 +168,7 @@ def kill(process: Process | psutil.Process) -> None:
     except ProcessLookupError:
         return
     if isinstance(process, Process):
-        processes._children.pop(process.pid).wait()
+        processes.stop(process)
     else:
         psutil.wait_procs([process], timeout=10)
 
