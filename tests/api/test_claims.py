@@ -19,6 +19,7 @@ from loyalty.db import inbox
 from loyalty.db.engine import connect, transaction
 from tests.api.http_till import HttpTill, Line, serving
 from tests.laws.conftest import Databases, databases
+from tests.laws.scenarios import HISTORIES
 from tests.model import DEFAULT, Transaction
 from tests.till.till_product import install_keys
 
@@ -182,7 +183,7 @@ def test_both_at_once_lose_nothing_and_double_nothing(desk: Desk) -> None:
     assert desk.product.wrong() == {}
 
 
-@settings(suppress_health_check=list(HealthCheck), max_examples=4)
+@settings(suppress_health_check=list(HealthCheck), max_examples=HISTORIES // 5)
 @given(seed=st.integers(0, 2**32))
 def test_any_order_ends_alike(line: Line, databases: Databases, tmp_path: Path, seed: int) -> None:
     """Law: purchases, refunds and registrations in any order, told again, end with what was bought in time."""

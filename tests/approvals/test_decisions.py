@@ -16,6 +16,7 @@ from loyalty.errors import BadInput, LoyaltyError, Refused, WrongUse
 from loyalty.rules.periods import parse_period
 from tests.approvals.conftest import CLOSED_AT, DECIDED_AT, DUE_AT, Shop, opened
 from tests.laws.conftest import Databases
+from tests.laws.scenarios import HISTORIES
 
 JANUARY = parse_period("2026-01")
 EVERYBODY = ["C1", "C2", "C3", "C4", "C5"]
@@ -163,7 +164,7 @@ def test_the_command_line_and_the_form_meet(shop: Shop) -> None:
     assert shop.product.wrong() == {}
 
 
-@settings(max_examples=8)  # each on a database of its own
+@settings(max_examples=HISTORIES * 2 // 5)  # each on a database of its own
 @given(before=st.dictionaries(st.sampled_from(EVERYBODY), st.booleans()), left=st.sets(st.sampled_from(EVERYBODY)))
 def test_a_form_decides_only_what_is_open(
     databases: Databases,

@@ -13,6 +13,7 @@ from loyalty.rules.campaign import WEEKDAYS
 from tests.campaigns.campaign_model import Offer, rewarded
 from tests.campaigns.conftest import CampaignShop, Sold, databases
 from tests.laws.conftest import Databases
+from tests.laws.scenarios import HISTORIES
 
 __all__ = ["databases"]
 
@@ -67,7 +68,7 @@ def sales(draw: st.DrawFn) -> list[tuple[Sold, int]]:
     ]
 
 
-@settings(suppress_health_check=list(HealthCheck), max_examples=8)
+@settings(suppress_health_check=list(HealthCheck), max_examples=HISTORIES * 2 // 5)
 @given(running=offers(), bought=sales())
 def test_campaigns_give_what_the_model_gives(
     databases: Databases, running: list[Offer], bought: list[tuple[Sold, int]]
@@ -85,7 +86,7 @@ def test_campaigns_give_what_the_model_gives(
         assert shop.wrong() == {}
 
 
-@settings(suppress_health_check=list(HealthCheck), max_examples=4)
+@settings(suppress_health_check=list(HealthCheck), max_examples=HISTORIES // 5)
 @given(running=offers(plain=True), bought=sales(), parts=st.integers(2, 4))
 def test_how_purchases_come_in_changes_nothing(
     databases: Databases, running: list[Offer], bought: list[tuple[Sold, int]], parts: int

@@ -20,6 +20,7 @@ from tests import model
 from tests.identity.conftest import JANUARY
 from tests.identity.test_merges import merge, sale, unmerge
 from tests.laws.conftest import Databases
+from tests.laws.scenarios import HISTORIES
 from tests.model import DEFAULT, Transaction
 from tests.till.till_product import TillProduct, install_keys
 from tests.till_model import Waits
@@ -36,7 +37,9 @@ AMOUNTS = [333, 9_990, 19_950, 130_005]
 ROUNDS = 30
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=3)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=HISTORIES * 3 // 20
+)
 @given(seed=st.integers(0, 2**32))
 def test_books_are_sound_through_any_life(databases: Databases, tmp_path_factory: Any, seed: int) -> None:
     """Law (14, 15): merges, unmerges and erasures among purchases, refunds, redemptions, files and closes keep every
@@ -48,7 +51,9 @@ def test_books_are_sound_through_any_life(databases: Databases, tmp_path_factory
         Life(till, chance).live(BOOKS + PEOPLE)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=6)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=HISTORIES * 3 // 10
+)
 @given(seed=st.integers(0, 2**32))
 def test_all_reasons_to_earn_are_sound_through_any_life(databases: Databases, tmp_path_factory: Any, seed: int) -> None:
     """Law (13, 14, 15): so they are where there are campaigns, referrals, shares, visits and corrections as well;

@@ -22,6 +22,7 @@ from loyalty.rules.programme import Velocity
 from tests.identity.conftest import JANUARY, put
 from tests.identity.test_merges import FEBRUARY, merge, sale, unmerge
 from tests.laws.conftest import Databases
+from tests.laws.scenarios import HISTORIES
 from tests.model import DEFAULT
 from tests.till.conftest import Shop
 from tests.till.till_product import TillProduct, install_keys
@@ -88,7 +89,7 @@ def opened(till: TillProduct) -> Customers:
     return Customers()
 
 
-@settings(max_examples=8)
+@settings(max_examples=HISTORIES * 2 // 5)
 @given(steps=st.lists(DEEDS | PEOPLE, min_size=8, max_size=25))
 def test_no_deed_is_forgotten_or_counted_twice(databases: Databases, tmp_path_factory: Any, steps: list[Any]) -> None:
     """Law: through merges and their undoing the counts of those who stand for themselves sum to what was done, and

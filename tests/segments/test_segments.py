@@ -35,7 +35,7 @@ SCORES = ("recency_score", "frequency_score", "monetary_score")
 Bought = list[tuple[int, int, int]]
 
 
-@settings(suppress_health_check=list(HealthCheck), max_examples=6)
+@settings(suppress_health_check=list(HealthCheck), max_examples=max(6, settings().max_examples // 30))
 @given(histories=HISTORIES)
 def test_segments_are_as_they_are_defined(databases: Databases, histories: list[Bought]) -> None:
     """Law: scores, spend and segments of any members are the model's, however often they are computed."""
