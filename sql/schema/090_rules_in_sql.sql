@@ -35,7 +35,10 @@ $$;
 -- its version in the setting loyalty.candidate of its own transaction; nobody else sees it.
 create view loyalty.rules_in_force as
 with visible as (
-    select distinct on (v.from_period) v.*
+    select distinct on (v.from_period)
+        v.*,
+        -- points for one minor unit of the programme's currency, before the multiplier
+        v.rate * ('1e-' || v.minor_digits)::numeric as rate_per_unit
     from loyalty.rules_versions as v
     where not v.candidate or v.version = nullif(current_setting('loyalty.candidate', true), '')::integer
     order by v.from_period asc, v.candidate desc, v.version desc
@@ -45,11 +48,9 @@ select
     v.*,
     coalesce(lead(v.from_period) over (order by v.from_period), 'infinity') as until_period,
     coalesce(lead(v.starts_at) over (order by v.from_period), 'infinity') as ends_at,
-    -- points for one minor unit of the programme's currency, before the multiplier; and with it, of the tiers by their numbers, null
-    -- where these rules do not know one: so that millions of rows are rated without a join
-    v.rate * ('1e-' || v.minor_digits)::numeric as rate_per_unit,
+    -- with the multiplier, of the tiers by their numbers, null where these rules do not know one: millions of rows are rated without a join
     array(
-        select v.rate * ('1e-' || v.minor_digits)::numeric * l.multiplier
+        select v.rate_per_unit * l.multiplier
         from generate_series(1, (select max(t.tier_no) from loyalty.tiers as t)) as n (tier_no)
         left join loyalty.ladder as l on l.version = v.version and n.tier_no = l.tier_no
         order by n.tier_no
