@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 STOP_SECONDS = 15.0
-
-_children: dict[int, "subprocess.Popen[bytes]"] = {}  # of this process: it has to take note of their end
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +39,9 @@ def start(command: Sequence[str], *, environment: Mapping[str, str], folder: Pat
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _note_ended()
-    _children[started.pid] = started
-    return Process(started.pid, _born(started.pid) or "")
+    process = Process(started.pid, _born(started.pid) or "")
+    threading.Thread(target=started.wait, daemon=True).start()  # whoever ends it: until note is taken it is a zombie
+    return process
 
 
 def stop(process: Process) -> bool:
@@ -53,14 +52,7 @@ def stop(process: Process) -> bool:
         if not _gone(process, STOP_SECONDS):
             os.killpg(process.pid, signal.SIGKILL)
             _gone(process, STOP_SECONDS)
-    _note_ended()
     return there
-
-
-def _note_ended() -> None:
-    """Take note of the children that have ended, whoever ended them: until then they are zombies."""
-    for pid in [pid for pid, child in _children.items() if child.poll() is not None]:
-        del _children[pid]
 
 
 def _gone(process: Process, seconds: float) -> bool:
