@@ -22,7 +22,7 @@ def provider() -> Iterator[ProviderDouble]:
     double = ProviderDouble()
     yield double
     double.stop()
-    assert double.violations == []
+    assert (double.violations, double.unmet) == ([], [])
 
 
 @pytest.fixture

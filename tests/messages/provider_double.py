@@ -90,6 +90,11 @@ class ProviderDouble:
         """Its address."""
         return f"http://127.0.0.1:{self._port}"
 
+    @property
+    def unmet(self) -> list[Fault]:
+        """The faults that no request has met: a test that leaves one has not seen what it is about."""
+        return [each for each in self.faults if each is not None]
+
     def start(self) -> None:
         """Listen, at the port of before if there was one."""
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), self._handler)
