@@ -40,13 +40,15 @@ drawn as (
 ),
 
 used as (
-    insert into loyalty.lot_uses (member_no, lot_no, entry_id, points)
+    insert into loyalty.lot_uses as u (member_no, lot_no, entry_id, points)
     select
         p.member_no,
         p.lot_no,
         p.entry_id,
         p.points
     from paid as p
+    -- points that came back to a lot which the debit had used before
+    on conflict (member_no, entry_id, lot_no) do update set points = u.points + excluded.points
 ),
 
 repaid as (

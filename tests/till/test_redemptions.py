@@ -68,6 +68,24 @@ def test_an_undo_gives_back_to_the_old_lots(shop: Shop) -> None:
     assert till.wrong() == {}
 
 
+def test_an_undo_pays_what_the_same_lot_could_not(shop: Shop) -> None:
+    """Law (6): of 100, 80 are spent when it is refunded: 20 are taken, 80 owed. Undone, they pay from their lot."""
+    till = with_points(shop(), 100)
+    till.redeem("C1", 80, NOON + timedelta(hours=1))
+    till.refund(
+        Transaction("R1", "C1", NOON + timedelta(hours=2), 100_000, "refund", "T260515"), NOON + timedelta(hours=2)
+    )
+    owing = till.standing("C1", NOON + timedelta(hours=2))
+    till.cancel("1", NOON + timedelta(hours=3))
+
+    assert (owing, till.standing("C1", NOON + timedelta(hours=3))) == ((0, 0, 80), (0, 0, 0))
+    with connect() as connection:
+        used = connection.execute(text("select points from loyalty.lot_uses order by entry_id")).scalars().all()
+        debts = connection.execute(text("select owed from loyalty.debts")).scalars().all()
+    assert (used, debts) == ([80, 100], [])
+    assert till.wrong() == {}
+
+
 def test_an_undo_after_a_lots_end_has_some_days_grace(shop: Shop) -> None:
     """Law (6): undone on 10 Jun, 100 are good to the end of 17 Jun in a new lot, 50 are back to 1 Jul."""
     till = two_lots(shop)
