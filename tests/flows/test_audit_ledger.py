@@ -1,7 +1,6 @@
 """The nightly audit: each check a task run, a failure told in a line, rows in an artifact without anybody's data."""
 
 import re
-import time
 import uuid
 
 from sqlalchemy import URL, text
@@ -38,18 +37,8 @@ def test_an_audit_fails_by_what_it_finds(shop: URL, prefect_server: Prefect, run
         "balances_are_what_lots_hold_less_debts (2 rows), transactions_have_their_keys (1 row). Nothing was changed: "
         "see the artifact audit-ledger, and close no month until the cause is known"
     )
-    assert _failed(prefect_server, run["id"], 3) == ["1 row", "2 rows", "2 rows"]
+    failed = prefect_server.recorded(run["id"], 3, "FAILED")
+    assert sorted(task["state"]["message"] for task in failed) == ["1 row", "2 rows", "2 rows"]
     assert re.search(r"\| 1 +\| +7 \|", page["data"])
     assert "(not shown)" in page["data"]
     assert SECRET not in page["data"] + run["state"]["message"]
-
-
-def _failed(server: Prefect, flow_run: str, count: int) -> list[str]:
-    """What the failed task runs of a flow run say; the server records them a little later than they end."""
-    wanted = {"flow_run_id": {"any_": [flow_run]}, "state": {"type": {"any_": ["FAILED"]}}}
-    for _ in range(200):
-        found = server.filtered("task_runs", task_runs=wanted)
-        if len(found) >= count:
-            break
-        time.sleep(0.1)
-    return sorted(task["state"]["message"] for task in found)
