@@ -52,7 +52,7 @@ class Server:
     def key(self, *scopes: str) -> str:
         """A key with these scopes, made once."""
         if scopes not in self._keys:
-            with self._connected() as connection:
+            with self.connected() as connection:
                 self._keys[scopes] = api_keys.create(connection, f"test-{uuid.uuid4().hex[:8]}", scopes, at=NOW)
         return self._keys[scopes]
 
@@ -63,12 +63,13 @@ class Server:
 
     def execute(self, statement: str, **parameters: Any) -> list[Any]:
         """Run SQL on its database, past the server."""
-        with self._connected() as connection:
+        with self.connected() as connection:
             done = connection.execute(text(statement), parameters)
             return [tuple(row) for row in done] if done.returns_rows else []
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
+    def connected(self) -> Iterator[Connection]:
+        """A connection to its database, past the server; each statement by itself, unless a transaction is begun."""
         made = create_engine(
             self.database.set(drivername="postgresql+psycopg2"),
             isolation_level="AUTOCOMMIT",

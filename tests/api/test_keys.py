@@ -114,12 +114,11 @@ def test_a_key_may_be_limited(api: Server, name: str) -> None:
     """Law: a key with a limit makes that many requests at once, then waits as Retry-After says; others don't."""
     key = api.command("keys", "create", name, "--scope", "all", "--per-minute", "30").stdout.splitlines()[-1]
     with httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {key}"}) as client:
-        answers = [client.get("/v1/members/nobody") for _ in range(33)]
-        statuses = [answer.status_code for answer in answers]
-        assert statuses[:30] == [404] * 30
-        assert statuses[-1] == 429
-        assert answers[-1].json()["type"] == "/problems/too-many-requests"
-        assert 1 <= int(answers[-1].headers["retry-after"]) <= 2
+        assert [client.get("/v1/members/nobody").status_code for _ in range(30)] == [404] * 30
+        while (refused := client.get("/v1/members/nobody")).status_code == 404:
+            pass  # a slow machine is given one more every two seconds
+        assert (refused.status_code, refused.json()["type"]) == (429, "/problems/too-many-requests")
+        assert 1 <= int(refused.headers["retry-after"]) <= 2
         time.sleep(2.1)
         assert client.get("/v1/members/nobody").status_code == 404
     assert _status(api, f"Bearer {api.key('all')}") == 404

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, text
 
 from tests.api.conftest import ROOT, Server, started
 
+WAITING = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 NO_KEY = {"type": "/problems/unavailable", "title": "Unavailable", "status": 503}
 
 
@@ -81,11 +82,14 @@ def test_sigterm_ends_it_once_requests_are_answered(own_database: URL, tmp_path:
     with started(own_database, tmp_path, "--workers", workers) as server, server.caller() as till:
         till.put("/v1/members/C1", json={})
         with ThreadPoolExecutor(1) as pool:
-            slow = pool.submit(till.put, "/v1/members/C1", json={"time_zone": "Europe/Berlin"})
-            time.sleep(0.02)
-            begun = time.monotonic()
-            os.kill(server.process.pid, signal.SIGTERM)
-            assert slow.result(10).status_code in {200, 201}
+            with server.connected() as held:
+                held.execute(text("begin; select from members for update"))
+                slow = pool.submit(till.put, "/v1/members/C1", json={"time_zone": "Europe/Berlin"})
+                while not server.execute(WAITING):
+                    assert not slow.done()
+                begun = time.monotonic()
+                os.kill(server.process.pid, signal.SIGTERM)
+            assert slow.result().status_code == 200
         while server.process.lives:
             assert time.monotonic() - begun < 10
             time.sleep(0.02)

@@ -131,6 +131,11 @@ class ProviderDouble:
                 return self.faults.popleft()
             return self.every_tenth if self.requests % 10 == 0 else None
 
+    def count(self) -> None:
+        """Note that a request has come this far, whatever its threads do."""
+        with self._lock:
+            self.told += 1
+
     def accept(self, accepted: Accepted) -> None:
         """Keep a message; wait at the gate, if a test has put one there."""
         with self._lock:
@@ -166,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.double.fault()
         if fault is None or fault.after:
             self.double.accept(accepted)
-        self.double.told += 1
+        self.double.count()
         if fault is None:
             self._say(*reply)
         elif fault.what == "answer":
