@@ -1,6 +1,7 @@
 """The local stack, whole: brought up, used, broken in several ways and mended, taken down."""
 
 import os
+import random
 import signal
 import socket
 import time
@@ -12,7 +13,7 @@ import pytest
 from sqlalchemy import URL
 
 from blocks.registry import BLOCKS
-from deployments import demo, examination, pool, processes, record, stack
+from deployments import demo, examination, pool, ports, processes, record, stack
 from deployments.programme import wanted
 from deployments.record import Part, Stack
 from flows import prefect_api
@@ -56,10 +57,14 @@ def test_the_stack_runs_what_is_deployed_and_mends_what_breaks(shop: URL, monkey
 
 @contextmanager
 def _taken() -> Iterator[int]:
-    """A port that somebody has."""
+    """A port that somebody has, below those that systems give to outgoing connections.
+
+    Prefect's server takes seconds to listen; among those, another test's connection may have its port by then.
+    """
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        yield probe.getsockname()[1]
+        port = next(port for port in random.sample(range(20_000, 30_000), 1_000) if ports.is_free(port))
+        probe.bind((ports.HOST, port))
+        yield port
 
 
 def _everything_is_there(up: Stack) -> None:
