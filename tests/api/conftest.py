@@ -69,7 +69,7 @@ class Server:
 
     @contextmanager
     def connected(self) -> Iterator[Connection]:
-        """A connection to its database, past the server; each statement by itself, unless a transaction is begun."""
+        """A connection to its database, past the server; each statement by itself, unless it begins a transaction."""
         made = create_engine(
             self.database.set(drivername="postgresql+psycopg2"),
             isolation_level="AUTOCOMMIT",
