@@ -102,11 +102,12 @@ class TillProgramme(Programme):
     def _spendable_from(self, row: Row) -> datetime:
         """Of what real time posted, so long after its own sale; what reverses a row has that one's words.
 
-        A refund booked to a month before its sale's is that month's, and waits for no sale.
+        A refund booked to a month before its sale's is that month's and waits for no sale, but counts no later than it.
         """
         sold = row.sale or row
         months = super()._spendable_from(row)
-        return months if row.slot < sold.slot else self._sold_live.get(id(sold.what), months)
+        live = self._sold_live.get(id(sold.what), months)
+        return min(months, live) if row.slot < sold.slot else live
 
     def _again(self, new: Transaction) -> int:
         row = self._rows[new.source, new.transaction_id]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from loyalty.db import closing
@@ -16,7 +16,7 @@ from tests.api.inbox_model import InboxProgramme
 from tests.laws.conftest import Databases, databases
 from tests.laws.scenarios import HISTORIES
 from tests.laws.test_against_model import books
-from tests.till.till_scenarios import TILL_SCENARIOS, Event, TillScenario, closed_by, play
+from tests.till.till_scenarios import TILL_SCENARIOS, Event, TillScenario, closed_by, play, scenario
 
 __all__ = ["databases"]
 
@@ -44,13 +44,14 @@ def disordered(scenario: TillScenario, chance: random.Random) -> TillScenario:
 
 
 @settings(suppress_health_check=list(HealthCheck), max_examples=HISTORIES // 2)
-@given(scenario=TILL_SCENARIOS, seed=st.integers(0, 2**32))
+@given(told=TILL_SCENARIOS, seed=st.integers(0, 2**32))
+@example(told=scenario(2_326_453_125_445, 4), seed=1)  # refunded before it was sold, by a month whose points still wait
 def test_what_tills_tell_ends_in_the_models_books(
-    line: Line, databases: Databases, scenario: TillScenario, seed: int
+    line: Line, databases: Databases, told: TillScenario, seed: int
 ) -> None:
     """Law: however late, often and brokenly tills tell, answers and books are the model's; every check holds."""
     chance = random.Random(seed)
-    history = disordered(scenario, chance)
+    history = disordered(told, chance)
     expected = InboxProgramme(history.zone, history.rules)
     answers = list(play(expected, history))
     months = closed_by(history)
