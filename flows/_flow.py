@@ -11,8 +11,8 @@ import httpx
 from prefect import Flow
 from prefect.artifacts import create_progress_artifact
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
-from prefect.runtime import deployment
 from prefect.states import Completed, Crashed, Failed
 
 from blocks._settings_block import take_settings
@@ -122,7 +122,9 @@ def _patiently(work: Callable[[], str]) -> str:
 
     Raises Unavailable if it does not, or if it goes away later.
     """
-    deadline = time.monotonic() + (PATIENCE_SECONDS if deployment.id else 0)
+    running = FlowRunContext.get()  # prefect.runtime would ask the server
+    deployed = running and running.flow_run and running.flow_run.deployment_id
+    deadline = time.monotonic() + (PATIENCE_SECONDS if deployed else 0)
     while True:
         try:
             return work()

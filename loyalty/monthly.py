@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 from loyalty import clock
 from loyalty.db import campaign_awards
-from loyalty.db.closing import Batch, Close, Moves, Reviews, begin, closing_lock, digest, finish, run_step
+from loyalty.db.closing import Batch, Close, Digests, Moves, Reviews, begin, closing_lock, digest, finish, run_step
 from loyalty.db.engine import transaction
 from loyalty.db.programme import check_ready
 from loyalty.db.reviews import gather
@@ -26,7 +26,7 @@ MOST_BATCHES = 6  # more are no faster, and each is another fifteen rows in Pref
 BEGINNINGS = 4  # of a close whose database goes away under it: 2, 4 and 8 seconds apart
 MESSAGES = ("send_tier_upgrade_notification", "send_instant_points_alert")
 REPORTS: dict[str, Kind] = {"generate_monthly_loyalty_health_report": "health", "aggregate_program_roi": "roi"}
-FIRST_REPORT = next(iter(REPORTS))
+STATING = "update_customer_points_balance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ STEPS = tuple(
         start=1,
     )
 )
+LAST_OF_A_BATCH = [step.name for step in STEPS if not step.whole][-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +139,9 @@ def _run_once(period: date, terms: Terms, *, start: Start, told: Told, begun: li
         started = _started(close, start)
         rows = {}
         with ThreadPoolExecutor(1, thread_name_prefix="digest") as beside:
+            digests = beside.submit(_digest_after, close, started)
             try:
                 for step, running in started.items():
-                    if step.name == FIRST_REPORT:  # its statements stand long since, and a report leaves a core idle
-                        digests = beside.submit(digest, close)
                     rows[step.name] = all_ended(running)
                     check_held()
                     if step.name == "assign_loyalty_manager_review":
@@ -170,6 +170,14 @@ def _started(close: Close, start: Start) -> dict[Step, list[Running]]:
             latest = {part: [start(step, close, part, before)] for part, before in latest.items()}
             started[step] = [running for (running,) in latest.values()]
     return started
+
+
+def _digest_after(close: Close, started: dict[Step, list[Running]]) -> Digests:
+    """The digests, once all statements stand and a batch has come to its end, which leaves a core idle."""
+    by_name = {step.name: running for step, running in started.items()}
+    all_ended(by_name[STATING])
+    all_ended(by_name[LAST_OF_A_BATCH][-1:])
+    return digest(close)
 
 
 def all_ended(started: Sequence[Running]) -> int:

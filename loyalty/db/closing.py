@@ -292,10 +292,14 @@ def _compute(name: str, close: Close, batch: Batch) -> int:
             rows = _run(connection, _source(name, close), close, batch)
         _run(connection, "closing/key_working_table", close, batch, work_table=_WRITTEN[name])
         _set_mark(connection, name, close, batch, rows)
-    with transaction() as connection:  # the next step's plan needs to know how many rows there are now
-        connection.execute(text("set local default_statistics_target = 10"))
-        connection.execute(text(f"analyze (skip_locked) loyalty.{_WRITTEN[name]}"))
+    _count_rows(_WRITTEN[name])  # the next step's plan needs to know how many there are now
     return rows
+
+
+def _count_rows(table: str) -> None:
+    with transaction() as connection:
+        connection.execute(text("set local default_statistics_target = 10"))
+        connection.execute(text(f"analyze (skip_locked) loyalty.{table}"))
 
 
 def _post(close: Close, part: Batch) -> int:
@@ -324,7 +328,11 @@ def _even_out(connection: Connection, close: Close, part: Batch) -> None:
 
 
 def digest(close: Close) -> Digests:
-    """Read the digests of what went into a close and what came out, once its statements are written."""
+    """Read the digests of what went into a close and what came out, once its statements are written.
+
+    The statements are counted for the planner first: the reports and the next close ask all of them.
+    """
+    _count_rows(f"statements_{close.period:%Y_%m}")
     with transaction() as connection:
         return Digests(**run(connection, "closing/digest_close", period=close.period).one()._asdict())
 
