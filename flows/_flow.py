@@ -9,7 +9,7 @@ from uuid import UUID
 
 import httpx
 from prefect import Flow
-from prefect.artifacts import create_progress_artifact
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
@@ -25,6 +25,7 @@ from loyalty.errors import ConfigurationError, LoyaltyError, Unavailable, WorkLo
 P = ParamSpec("P")
 PATIENCE_SECONDS = 90  # for a database that does not answer as a run begins
 PAUSE_SECONDS = 5
+PROGRESS_SECONDS = 0.5  # between two updates of a run's progress
 
 
 def programme_flow(
@@ -88,9 +89,27 @@ def ended(flow: Flow[..., Any], **parameters: Any) -> str:
     return state.message or state.name or ""
 
 
-def new_progress(share: float, description: str) -> UUID:
-    """Make a progress artifact, at `share` percent, that will be updated in place; its id."""
-    return cast("UUID", create_progress_artifact(share, description=description))  # sync, in a flow that is
+class Progress:
+    """A run's progress artifact, made when there is something to show and updated in place.
+
+    Prefect's server takes longer for an update than many a step takes: what follows within PROGRESS_SECONDS shares one.
+    """
+
+    def __init__(self, description: str) -> None:
+        self._description = description
+        self._artifact: UUID | None = None
+        self._shown_at = 0.0
+
+    def show(self, share: float) -> None:
+        """Show a share between 0 and 1, the first time by making the artifact; the whole is always shown."""
+        if self._artifact is None:
+            made = create_progress_artifact(100 * share, description=self._description)
+            self._artifact = cast("UUID", made)  # sync, in a flow that is
+        elif share == 1 or time.monotonic() > self._shown_at + PROGRESS_SECONDS:
+            update_progress_artifact(self._artifact, 100 * share)
+        else:
+            return
+        self._shown_at = time.monotonic()
 
 
 def _line(error: Exception) -> str:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from prefect import Task
-from prefect.artifacts import create_markdown_artifact, update_progress_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from flows._flow import new_progress, programme_flow
+from flows._flow import Progress, programme_flow
 from loyalty import clock
 from loyalty.db.engine import transaction
 from loyalty.db.programme import check_ready
@@ -46,14 +46,15 @@ def audit_ledger() -> str:
 def _checked() -> Iterator[Check]:
     """Each check as a task run of its own name, which fails if it finds a row; then the next."""
     running, wanted = verify(), names()
-    progress = new_progress(0, f"Audit of {len(wanted)} checks")
+    progress = Progress(f"Audit of {len(wanted)} checks")
+    progress.show(0)
     for number, name in enumerate(wanted, start=1):
         found: list[Check] = []
         state = _task(number, name, running, found)(return_state=True)
         if not found:
             state.result()  # raises what kept the check from its end
         yield found[0]
-        update_progress_artifact(progress, 100 * number / len(wanted))
+        progress.show(number / len(wanted))
 
 
 def _task(number: int, name: str, running: Iterator[Check], found: list[Check]) -> Task[[], State[None]]:

@@ -2,14 +2,13 @@
 
 from datetime import date
 from typing import Annotated
-from uuid import UUID
 
-from prefect.artifacts import create_markdown_artifact, update_progress_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from pydantic import Field
 
-from flows._flow import ended, new_progress, programme_flow
+from flows._flow import Progress, ended, programme_flow
 from flows.manager_review import ask_managers
 from flows.monthly_loyalty import Period, monthly_loyalty
 from flows.wording import backfilled, recomputed, recomputed_month
@@ -53,7 +52,8 @@ def backfill(
     periods, changed = chosen_periods(first, last), 0
     if recompute:
         return _recompute(periods, asked_by)
-    progress = new_progress(0, f"Backfill of {first} to {last}")
+    progress = Progress(f"Backfill of {first} to {last}")
+    progress.show(0)
     # this run's own heartbeat tells that it lives; one per month would cost a second each
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         for number, period in enumerate(periods, start=1):
@@ -66,21 +66,22 @@ def backfill(
                 decided_by=decided_by,
             )
             changed += message != unchanged(period)
-            update_progress_artifact(progress, 100 * number / len(periods))
+            progress.show(number / len(periods))
     return backfilled(first, last, changed, len(periods))
 
 
 def _recompute(periods: list[date], asked_by: str) -> str:
     """Compute closed months anew, publish the difference, and ask managers for it to be posted."""
     first, last = periods[0], periods[-1]
-    progress = new_progress(0, f"Recompute of {display_period(first)} to {display_period(last)}")
+    progress = Progress(f"Recompute of {display_period(first)} to {display_period(last)}")
+    progress.show(0)
     found = recomputing.recompute(
         first,
         last,
         by=asked_by,
         now=clock.now(),
         most=pages.MOST_MEMBERS,
-        told=lambda _month, number, of: _update(progress, number / of),
+        told=lambda _month, number, of: progress.show(number / of),
     )
     for month in found.months:
         get_run_logger().info("%s", recomputed_month(month))
@@ -88,11 +89,7 @@ def _recompute(periods: list[date], asked_by: str) -> str:
         page = pages.markdown(connection, found)
     key = pages.artifact_key(first, last)
     create_markdown_artifact(page, key=key, description=recomputed(found))
-    _update(progress, 1)
+    progress.show(1)
     if found.approval_no is not None:
         ask_managers()
     return f"{recomputed(found)}; artifact {key}"
-
-
-def _update(progress: UUID, share: float) -> None:
-    update_progress_artifact(progress, 100 * share)

@@ -2,20 +2,18 @@
 
 from datetime import date
 from typing import Annotated
-from uuid import UUID
 
-from prefect.artifacts import update_progress_artifact
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from flows._flow import new_progress, programme_flow
+from flows._flow import Progress, programme_flow
 from flows.delivery import deliver_close
 from flows.manager_review import ask_managers
 from flows.simulation import publish_simulation
 from loyalty.db.closing import Reviews
 from loyalty.errors import ConfigurationError, LoyaltyError
-from loyalty.monthly import MOST_BATCHES, STEPS, Step, Terms, chosen_period, closed, run_month, unchanged
+from loyalty.monthly import MOST_BATCHES, STEPS, Step, Terms, Told, chosen_period, closed, run_month, unchanged
 from loyalty.rules.periods import display_period
 from loyalty.rules.toml import parse
 from tasks._step import written
@@ -95,14 +93,13 @@ def monthly_loyalty(
     if simulate:
         candidate = parse(rules, "rules") if rules else None
         return publish_simulation(chosen, TASKS, batches=batches, rules=candidate)
-    progress = _Progress(chosen)
     done = run_month(
         chosen,
         terms,
         start=lambda step, close, part, before: TASKS[step.name].submit(
             close, part, return_state=False, wait_for=before
         ),
-        told=progress.told,
+        told=_telling(chosen),
     )
     if done is None:
         return unchanged(chosen)
@@ -119,20 +116,14 @@ def _deliver(period: date) -> None:
         get_run_logger().error("messages wait for the next delivery: %s", error)
 
 
-class _Progress:
-    """The run's progress artifact, made at the first step and updated in place; the row counts go to the log."""
+def _telling(period: date) -> Told:
+    """What hears of each finished step of a month: its rows go to the log, how far the run is to its progress."""
+    progress = Progress(f"Close of {display_period(period)}")
 
-    def __init__(self, period: date) -> None:
-        self._period = period
-        self._artifact: UUID | None = None
-
-    def told(self, step: Step, rows: int) -> None:
-        """Tell of a finished step."""
+    def told(step: Step, rows: int) -> None:
         get_run_logger().info("step %s %s: %s", step.number, step.name, written(step.name, rows))
-        share = 100 * step.number / len(STEPS)
-        if self._artifact is None:
-            self._artifact = new_progress(share, f"Close of {display_period(self._period)}")
-        else:
-            update_progress_artifact(self._artifact, share)
+        progress.show(step.number / len(STEPS))
         if step.name == "assign_loyalty_manager_review":
-            ask_managers(self._period)
+            ask_managers(period)
+
+    return told
