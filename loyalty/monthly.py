@@ -138,18 +138,19 @@ def _run_once(period: date, terms: Terms, *, start: Start, told: Told, begun: li
         begun.append(close)
         started = _started(close, start)
         rows = {}
-        with ThreadPoolExecutor(1, thread_name_prefix="digest") as beside:
-            digests = beside.submit(_digest_after, close, started)
-            try:
-                for step, running in started.items():
-                    rows[step.name] = all_ended(running)
-                    check_held()
-                    if step.name == "assign_loyalty_manager_review":
-                        gather(period)
-                    told(step, rows[step.name])
-            except Exception:
-                all_ended([each for running in started.values() for each in running])
-                raise
+        beside = ThreadPoolExecutor(1, thread_name_prefix="digest")
+        digests = beside.submit(_digest_after, close, started)
+        beside.shutdown(wait=False)  # a run that is cancelled does not wait for it
+        try:
+            for step, running in started.items():
+                rows[step.name] = all_ended(running)
+                check_held()
+                if step.name == "assign_loyalty_manager_review":
+                    gather(period)
+                told(step, rows[step.name])
+        except Exception:
+            all_ended([each for running in started.values() for each in running])
+            raise
         finish(close, digests.result(), finished_at=clock.now())
         return rows
 
