@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -188,10 +189,14 @@ def test_neither_batches_nor_their_order_show(
 
 @dataclass
 class Turned:
-    """Does one thing after the other, once the first of them is asked for; what was told last first if so told."""
+    """Does one thing after the other, once the first of them is asked for; what was told last first if so told.
+
+    A close asks from two threads: the first works, the other waits.
+    """
 
     backwards: bool
     waiting: list["Part"] = field(default_factory=list)
+    at_work: Lock = field(default_factory=Lock)
 
     def start(
         self, step: monthly.Step, close: closing.Close, part: closing.Batch, before: Sequence[monthly.Running]
@@ -219,9 +224,10 @@ class Part:
 
     def result(self) -> int:
         """Do all that wait, this one too."""
-        while self.of.waiting:
-            part = self.of.next()
-            part.rows = part.work()
+        with self.of.at_work:
+            while self.of.waiting:
+                part = self.of.next()
+                part.rows = part.work()
         assert self.rows is not None
         return self.rows
 
