@@ -26,7 +26,7 @@ MOST_BATCHES = 6  # more are no faster, and each is another fifteen rows in Pref
 BEGINNINGS = 4  # of a close whose database goes away under it: 2, 4 and 8 seconds apart
 MESSAGES = ("send_tier_upgrade_notification", "send_instant_points_alert")
 REPORTS: dict[str, Kind] = {"generate_monthly_loyalty_health_report": "health", "aggregate_program_roi": "roi"}
-STATING = "update_customer_points_balance"
+STATING = "update_customer_points_balance"  # the step that writes the statements
 
 
 @dataclass(frozen=True, slots=True)

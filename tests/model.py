@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from itertools import count
 from math import floor
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -103,7 +104,8 @@ class Row:
     """A recorded transaction. `exact` (points, negative for a refund) is fixed when its period closes.
 
     `reverses`: it takes back a row of the same words. `place` is the earlier period whose points it moves, for a
-    reversal or a replacement of a sale. `corrected`: it has been reversed.
+    reversal or a replacement of a sale. `corrected`: it has been reversed. `follows`: the row that it takes back or
+    replaces. `stage`: which stage of which file of corrections recorded it.
     """
 
     what: Transaction
@@ -114,6 +116,18 @@ class Row:
     reverses: bool = False
     place: str | None = None
     corrected: bool = False
+    follows: Row | None = None
+    stage: int = 0
+    number: int = field(default_factory=count().__next__)
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """Where it stands among the refunds of a sale: in order of recording, but for corrections.
+
+        A stage of corrections books what is new, then all reversals, then all replacements, both as their rows stood.
+        """
+        rank = 0 if self.follows is None else 1 if self.reverses else 2
+        return (self.booked, self.stage, rank, self.follows.order if self.follows else (self.number,))
 
     @property
     def of_sale(self) -> bool:
@@ -267,6 +281,7 @@ class Programme:
         versions = sorted(rules, key=lambda v: v[0]) if isinstance(rules, list) else [("", rules)]
         self._versions = [("", versions[0][1]), *versions[1:]]
         self._rows: dict[tuple[str, str | None], Row] = {}
+        self._stage = 0
         self._members: dict[str, Member] = {}
         self._last_closed = ""
         self._statements: dict[str, list[dict[str, str]]] = {}
@@ -374,6 +389,7 @@ class Programme:
 
     def _correct_all(self, rows: list[Transaction]) -> list[tuple[str, str]]:
         """One stage of a file with corrections: judged on what was recorded before it, then recorded."""
+        self._stage += 1
         before = {key: self._rows.get(key) for key in ((new.source, new.transaction_id) for new in rows)}
         corrected = {key for key, new in zip(before, rows, strict=True) if self._corrects(new)}
         standing = {key: [r for r in known.refunds if r.stands] for key, known in before.items() if known}
@@ -396,27 +412,28 @@ class Programme:
                 self._book(new)
             else:
                 self._correct(known, new, [r for r in there if (new.source, r.what.transaction_id) not in corrected])
+        self._stage += 1
         return rejected
 
     def _correct(self, known: Row, new: Transaction, carried: list[Row]) -> None:
         """Reverse a row and book another in its place; its refunds go along with it."""
         for row in (known, *carried):
-            back = Row(row.what, self._open(row.booked), sale=row.sale, reverses=True)
+            back = Row(row.what, self._open(row.booked), sale=row.sale, reverses=True, follows=row, stage=self._stage)
             if row.sale is not None:
                 self._refund(back, row.sale)
             elif row.what.kind == "sale":
                 back.place = row.slot
             row.corrected = True
             self._members[row.what.customer_id].rows.append(back)
-        taken_over = self._book(new)
+        taken_over = self._book(new, follows=known)
         late = max(self.calendar.period(new.occurred_at), known.slot) < self._open("")
         if known.what.kind == new.kind == "sale" and known.what.customer_id == new.customer_id and late:
             taken_over.place = known.slot
         for row in sorted(carried, key=lambda row: row.booked):
-            self._book(replace(row.what, customer_id=new.customer_id))
+            self._book(replace(row.what, customer_id=new.customer_id), follows=row)
 
-    def _book(self, new: Transaction) -> Row:
-        row = Row(new, self._open(self.calendar.period(new.occurred_at)))
+    def _book(self, new: Transaction, follows: Row | None = None) -> Row:
+        row = Row(new, self._open(self.calendar.period(new.occurred_at)), follows=follows, stage=self._stage)
         if new.kind == "refund" and new.original is not None:
             self._refund(row, self._rows[new.source, new.original])
         self._rows[new.source, new.transaction_id] = row
@@ -426,7 +443,7 @@ class Programme:
     def _refund(self, row: Row, sale: Row) -> None:
         row.sale = sale
         sale.refunds.append(row)
-        sale.refunds.sort(key=lambda refund: refund.booked)  # stable: then in order of recording
+        sale.refunds.sort(key=lambda refund: refund.order)
 
     def _open(self, period: str) -> str:
         """The period itself while it is open, else the earliest open one."""

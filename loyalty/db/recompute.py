@@ -97,8 +97,9 @@ def recompute(
 ) -> Difference:
     """Compute closed months anew and, where points differ, ask in the name `by` for them to be posted.
 
-    The same again while that waits is the same; other figures take its place. `most` members are told of. Raises
-    Refused for months that are not closed, WrongUse for a name that is none, and what the steps raise.
+    The same again while that waits is the same; other figures, or the same once its time is over, take its place.
+    `most` members are told of. Raises Refused for months that are not closed, WrongUse for a name that is none, and
+    what the steps raise.
     """
     asked_by = approvals.checked_name(by)
     with connect() as alive, advisory_lock(alive, _LOCK):
@@ -203,7 +204,7 @@ def _read(connection: Connection, recompute_no: int, most: int) -> Difference:
 def _ask(connection: Connection, found: Difference, by: str, now: datetime, most: int) -> Difference:
     """Ask for a difference to be posted, unless there is none or the same one waits; others of its months lapse."""
     number = found.recompute_no
-    same: int | None = run(connection, "recompute/find_same", recompute_no=number).scalar()
+    same: int | None = run(connection, "recompute/find_same", recompute_no=number, as_of=now).scalar()
     if same is not None:
         run(connection, "recompute/drop_recompute", recompute_no=number)
         return _read(connection, same, most)

@@ -1,11 +1,11 @@
--- does:   the recompute of the same months that waits for a decision already and comes to the same
+-- does:   the recompute of the same months that waits for a decision already, can still get it, and comes to the same
 -- again:  reads only
--- params: recompute_no bigint
+-- params: recompute_no bigint, as_of timestamptz
 select o.recompute_no
 from loyalty.recomputes as r
 inner join loyalty.recomputes as o
     on r.first_period = o.first_period and r.last_period = o.last_period and o.recompute_no <> r.recompute_no
-inner join loyalty.approvals as a on o.approval_no = a.approval_no and a.state = 'open'
+inner join loyalty.approvals as a on o.approval_no = a.approval_no and a.state = 'open' and a.due_at > :as_of
 where r.recompute_no = :recompute_no
     and not exists (
         select
