@@ -13,6 +13,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Completed, Crashed, Failed
 
 from blocks._settings_block import take_settings
@@ -26,6 +27,19 @@ P = ParamSpec("P")
 PATIENCE_SECONDS = 90  # for a database that does not answer as a run begins
 PAUSE_SECONDS = 5
 PROGRESS_SECONDS = 0.5  # between two updates of a run's progress
+
+
+class _CalledFlow(Flow[P, Any]):
+    """A flow that sends no heartbeats where it is called: by a command, or by another flow.
+
+    They tell that a deployment's run lives (deployments/automations.py), and a worker does not call a flow. Prefect
+    waits for its heart at the end of each run, up to a second.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the flow, as Prefect's flows do."""
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            return super().__call__(*args, **kwargs)
 
 
 def programme_flow(
@@ -71,7 +85,7 @@ def programme_flow(
             except (LoyaltyError, ConfigurationError):
                 return work.__name__  # the run itself fails by the same error, and tells it
 
-        return Flow(
+        return _CalledFlow(
             fn=told,
             name=work.__name__,
             flow_run_name=named if callable(run_name) else run_name,

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from pydantic import Field
 
 from flows._flow import Progress, ended, programme_flow
@@ -54,19 +53,17 @@ def backfill(
         return _recompute(periods, asked_by)
     progress = Progress(f"Backfill of {first} to {last}")
     progress.show(0)
-    # this run's own heartbeat tells that it lives; one per month would cost a second each
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        for number, period in enumerate(periods, start=1):
-            message = ended(
-                monthly_loyalty,
-                period=display_period(period),
-                batches=batches,
-                notify=notify,
-                reviews=reviews,
-                decided_by=decided_by,
-            )
-            changed += message != unchanged(period)
-            progress.show(number / len(periods))
+    for number, period in enumerate(periods, start=1):
+        message = ended(
+            monthly_loyalty,
+            period=display_period(period),
+            batches=batches,
+            notify=notify,
+            reviews=reviews,
+            decided_by=decided_by,
+        )
+        changed += message != unchanged(period)
+        progress.show(number / len(periods))
     return backfilled(first, last, changed, len(periods))
 
 

@@ -42,7 +42,7 @@ MOVING = (
     "verify_physical_gift_dispatch",
     "send_tier_upgrade_notification",
 )  # steps 7, 8, 10, 11: what an approved upgrade takes
-REWARDING = ("create_reward_voucher", "verify_physical_gift_dispatch")  # they look for rewards among those they write
+CUT = ("get_recent_transactions", "determine_tier_eligibility")  # done range by range: their joins stay in the caches
 SIMULATION_LOCK = 7_031_002  # with a run's number: that simulation is alive
 SIMULATION_BEGINS = 7_031_003  # held while a simulation has its run, but not yet that lock
 CLOSING = 7_031_001  # the advisory lock of closing: one close at a time in a database
@@ -273,7 +273,7 @@ def run_step(name: str, moves: Moves, batch: Batch) -> int:
                 _require_mark(connection, "update_customer_points_balance", moves, part)
             if name == "assign_loyalty_manager_review":  # what nobody decided in time may be asked again
                 _run(connection, "reviews/lapse_overdue", moves, part)
-            with _hashing(connection) if name in REWARDING else nullcontext():
+            with _hashing(connection) if name in MOVING else nullcontext():
                 written += _run(connection, f"steps/{name}", moves, part)
     return written
 
@@ -289,7 +289,8 @@ def _compute(name: str, close: Close, batch: Batch) -> int:
         if before >= 0:
             _require_mark(connection, COMPUTED[before], close, batch)
         with _PLANNED[name](connection):
-            rows = _run(connection, _source(name, close), close, batch)
+            parts = batch.ranges() if name in CUT else (batch,)
+            rows = sum(_run(connection, _source(name, close), close, part) for part in parts)
         _run(connection, "closing/key_working_table", close, batch, work_table=_WRITTEN[name])
         _set_mark(connection, name, close, batch, rows)
     _count_rows(_WRITTEN[name])  # the next step's plan needs to know how many there are now

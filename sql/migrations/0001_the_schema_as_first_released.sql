@@ -1225,7 +1225,9 @@ create function loyalty.working_table(work_table text, run_no bigint, first_memb
 $$;
 
 -- The key of a batch that was just written, where its table has one. Again: it is there already.
-create function loyalty.key_working_table(work_table text, run_no bigint, first_member bigint) returns void language plpgsql as $$
+create function loyalty.key_working_table(work_table text, run_no bigint, first_member bigint) returns void language plpgsql
+set max_parallel_maintenance_workers = 0 -- the other batches have the other cores
+as $$
 declare
     part constant text := loyalty.working_table(work_table, run_no, first_member);
     key constant text := case work_table

@@ -143,4 +143,3 @@ left join posted on p.member_no = posted.member_no
 left join in_all as a on p.member_no = a.member_no
 where p.run_no = :run_no and p.member_no >= :first_member and p.member_no < :stop_member
     and (o.member_no is not null or posted.member_no is not null or a.added > 0)
-order by member_no

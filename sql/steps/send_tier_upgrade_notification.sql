@@ -51,26 +51,35 @@ news as (
     inner join loyalty.rungs as r on r.version = :version and w.tier_no = r.tier_no
     inner join loyalty.tiers as t on w.tier_no = t.tier_no
     where w.period = :period and w.member_no >= :first_member and w.member_no < :stop_member
+),
+
+told as materialized ( -- numbers before rows: drawn row by row, batches meet at the sequence and at its index each time
+    select
+        nextval('loyalty.outbox_message_no_seq') as message_no,
+        n.*
+    from news as n
+    -- `not in` is hashed once; `not exists` would look anew for each member, through the rows being written
+    where (n.kind, n.occasion, n.member_no) not in (
+        select
+            o.kind,
+            o.occasion,
+            o.member_no
+        from loyalty.outbox as o
+        where o.kind in ('tier_upgrade', 'tier_changed_down', 'tier_at_risk')
+            and o.occasion in (:month, (select m.occasion from moment as m))
+            and o.member_no >= :first_member and o.member_no < :stop_member
+    )
+    order by n.kind, n.member_no
 )
 
-insert into loyalty.outbox (kind, occasion, member_no, channel, facts, queued_at)
+insert into loyalty.outbox (message_no, kind, occasion, member_no, channel, facts, queued_at)
+overriding system value
 select
-    n.kind,
-    n.occasion,
-    n.member_no,
+    t.message_no,
+    t.kind,
+    t.occasion,
+    t.member_no,
     'email',
-    n.facts,
+    t.facts,
     :recorded_at
-from news as n
--- `not in` is hashed once; `not exists` would look anew for each member, through the rows being written
-where (n.kind, n.occasion, n.member_no) not in (
-    select
-        o.kind,
-        o.occasion,
-        o.member_no
-    from loyalty.outbox as o
-    where o.kind in ('tier_upgrade', 'tier_changed_down', 'tier_at_risk')
-        and o.occasion in (:month, (select m.occasion from moment as m))
-        and o.member_no >= :first_member and o.member_no < :stop_member
-)
-order by n.kind, n.member_no
+from told as t

@@ -37,6 +37,8 @@ closing as materialized (
         coalesce(s.transactions, 0) as transactions,
         coalesce(s.spend, 0) as spend,
         coalesce(greatest(w.points, 0), 0) as credit,
+        -- drawn before anything is written: drawn row by row, batches meet at the sequence each time
+        case when w.points > 0 then nextval('loyalty.entries_entry_id_seq') end as entry_id,
         case
             when t.take_backs then (
                 select array_agg(slot.exact + coalesce(x.exact, 0) order by slot.age)
@@ -79,8 +81,10 @@ due as not materialized (
 ),
 
 credited as (
-    insert into loyalty.entries (period, member_no, kind, points, occurred_at, recorded_at)
+    insert into loyalty.entries (entry_id, period, member_no, kind, points, occurred_at, recorded_at)
+    overriding system value
     select
+        d.entry_id,
         :period,
         d.member_no,
         'earn',
@@ -89,20 +93,20 @@ credited as (
         :recorded_at
     from due as d
     where d.credit > 0
-    returning entry_id, member_no, points
 ),
 
 kept as (
     insert into loyalty.lots (lot_no, member_no, period, points, remaining, available_at, expires_at)
     select
-        c.entry_id,
-        c.member_no,
+        d.entry_id,
+        d.member_no,
         :period,
-        c.points,
-        c.points,
+        d.credit,
+        d.credit,
         :available_at,
         :expires_at
-    from credited as c
+    from due as d
+    where d.credit > 0
 ),
 
 stated as (

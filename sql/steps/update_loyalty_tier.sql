@@ -44,6 +44,7 @@ moved as (
     inner join loyalty.rungs as down on down.version = :version and d.from_tier_no = down.tier_no
     where not exists (
         select from loyalty.tier_history as h where h.member_no = d.member_no and h.effective_at = :moved_at
+            and h.member_no >= :first_member and h.member_no < :stop_member
     )
     order by d.member_no
     returning member_no, tier_no, effective_at
