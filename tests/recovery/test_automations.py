@@ -1,5 +1,6 @@
 """The automations of Prefect's server: made once, kept up to date, and left off where somebody switched them off."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from prefect.events.actions import SendNotification
+from prefect.events.worker import EventsWorker
 from prefect.server.events.schemas.automations import EventTrigger
 from prefect.server.events.schemas.events import ReceivedEvent
 from prefect.server.schemas.core import FlowRun
@@ -35,23 +37,33 @@ AR_MEND = "أصلح ما يرد أعلاه، ثم اضغط Retry في صفحة �
 ENGLISH = staff_voice(RUN_FAILED, ("en",), "", ZoneInfo("UTC"))
 
 
-def test_registering_again_changes_nothing(prefect_server: Prefect) -> None:
+@pytest.fixture
+def registering(prefect_server: Prefect) -> Iterator[Prefect]:
+    """The server, asked from this process. Prefect's event client ends with the test.
+
+    Left behind, it would seek the server that has gone, and draw its pauses from the `random` that Hypothesis watches.
+    """
+    yield prefect_server
+    EventsWorker.drain_all(timeout=10)
+
+
+def test_registering_again_changes_nothing(registering: Prefect) -> None:
     """Law: by name, once each; the second time none is touched, and one that was switched off stays off."""
-    first = _registered(prefect_server)
+    first = _registered(registering)
     off = first[0]
-    httpx.patch(f"{prefect_server.api}/automations/{off['id']}", json={"enabled": False}, timeout=30).raise_for_status()
-    second = _registered(prefect_server)
+    httpx.patch(f"{registering.api}/automations/{off['id']}", json={"enabled": False}, timeout=30).raise_for_status()
+    second = _registered(registering)
 
     assert len({each["name"] for each in first}) == len(first) == 7
     assert second[1:] == first[1:]
     assert (second[0]["id"], second[0]["enabled"]) == (off["id"], False)
 
 
-def test_a_block_that_can_tell_nobody_is_refused(prefect_server: Prefect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_block_that_can_tell_nobody_is_refused(registering: Prefect, monkeypatch: pytest.MonkeyPatch) -> None:
     """Law: LOYALTY_STAFF_BLOCK names a block that is there and can notify, or the registration says so."""
     monkeypatch.setenv("LOYALTY_STAFF_BLOCK", "slack-webhook/nobody")
     with pytest.raises(ConfigurationError) as missing:
-        _registered(prefect_server)
+        _registered(registering)
 
     assert str(missing.value) == "LOYALTY_STAFF_BLOCK names no block of this Prefect server: slack-webhook/nobody"
 
