@@ -20,7 +20,7 @@ for state in (heart(return_state=True), run_flow(heart, return_type="state")):
 
 
 def test_a_worker_s_run_sends_heartbeats_and_a_called_one_does_not(through_prefect: Command) -> None:
-    """Law: what a worker runs tells that it lives, by Prefect's setting; who calls a flow does not wait for its heart."""
+    """Law: a worker's run tells that it lives, by Prefect's setting; who calls a flow does not wait for its heart."""
     done = subprocess.run([sys.executable, "-c", TWO_WAYS], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout) == (0, "None\n180\n"), done.stderr
