@@ -68,7 +68,7 @@ class Prefect:
 
     def filtered(self, kind: str, **wanted: Any) -> Any:
         """What the server has of a kind, by a filter of its API."""
-        return httpx.post(f"{self.api}/{kind}/filter", json=wanted, timeout=30).raise_for_status().json()
+        return self.post(f"{kind}/filter", wanted)
 
     def deploy(self, flow: str) -> None:
         """Have a deployment of the flow, by its name and without a worker.
@@ -86,13 +86,18 @@ class Prefect:
         self.post("deployments/", told)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
+        """What the server answers to a POST."""
+        return self.ask("POST", path, body)
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """What the server answers; it may say 503 for a moment while its SQLite is written to by others."""
         for _ in range(100):
-            answer = httpx.post(f"{self.api}/{path}", json=body, timeout=30)
+            answer = httpx.request(method, f"{self.api}/{path}", json=body, timeout=30)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 break
             time.sleep(0.2)
-        return answer.raise_for_status().json()
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
 
     def runs(self, note: str) -> Any:
         """The flow runs that were tagged with a note, in order."""

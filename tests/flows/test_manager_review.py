@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 from prefect.utilities.schema_tools.validation import is_valid
 from sqlalchemy import URL
@@ -192,7 +191,7 @@ def test_a_run_that_is_lost_is_followed_by_one_other(deployed: Prefect, waiting:
         assert approval_runs.ask_for_all(deployed.api) == 0
         [(_, newest), *_] = known_runs.of_approval(1)
         if loss is None:
-            httpx.delete(f"{deployed.api}/flow_runs/{newest}").raise_for_status()
+            deployed.ask("DELETE", f"flow_runs/{newest}")
         else:
             _end(deployed, newest, loss)
     made.append(approval_runs.ask_for_all(deployed.api))
@@ -253,14 +252,12 @@ def execute(deployed: Prefect, tmp_path: Any) -> Callable[[str], None]:
 
 
 def _run(server: Prefect, flow_run: str) -> Any:
-    return httpx.get(f"{server.api}/flow_runs/{flow_run}").raise_for_status().json()
+    return server.ask("GET", f"flow_runs/{flow_run}")
 
 
 def _resume(server: Prefect, flow_run: str, **typed: Any) -> str:
-    answered = httpx.post(f"{server.api}/flow_runs/{flow_run}/resume", json={"run_input": typed}).raise_for_status()
-    return str(answered.json()["status"])
+    return str(server.post(f"flow_runs/{flow_run}/resume", {"run_input": typed})["status"])
 
 
 def _end(server: Prefect, flow_run: str, kind: str) -> None:
-    state = {"state": {"type": kind}, "force": True}
-    httpx.post(f"{server.api}/flow_runs/{flow_run}/set_state", json=state).raise_for_status()
+    server.post(f"flow_runs/{flow_run}/set_state", {"state": {"type": kind}, "force": True})

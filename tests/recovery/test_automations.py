@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-import httpx
 import pytest
 from prefect.events.actions import SendNotification
 from prefect.events.worker import EventsWorker
@@ -51,7 +50,7 @@ def test_registering_again_changes_nothing(registering: Prefect) -> None:
     """Law: by name, once each; the second time none is touched, and one that was switched off stays off."""
     first = _registered(registering)
     off = first[0]
-    httpx.patch(f"{registering.api}/automations/{off['id']}", json={"enabled": False}, timeout=30).raise_for_status()
+    registering.ask("PATCH", f"automations/{off['id']}", {"enabled": False})
     second = _registered(registering)
 
     assert len({each["name"] for each in first}) == len(first) == 7

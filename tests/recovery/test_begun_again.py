@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from deployments import recovery
@@ -61,9 +60,7 @@ class _Runs:
         run = self._ask(f"deployments/{self._deployment}/create_flow_run", name=name, tags=tags or [TAG])["id"]
         for state in states:
             self._ask(f"flow_runs/{run}/set_state", state={"type": state}, force=True)
-        httpx.patch(
-            f"{self._server.api}/flow_runs/{run}", json={"infrastructure_pid": process}, timeout=30
-        ).raise_for_status()
+        self._server.ask("PATCH", f"flow_runs/{run}", {"infrastructure_pid": process})
         return name
 
     def _ask(self, path: str, **body: Any) -> Any:
