@@ -41,7 +41,7 @@ Told = Callable[[date, int, int], None]
 """Hears of each month that is computed: the month, the how-manieth it is, and of how many."""
 
 OPERATOR = "operator"  # who asks, where nobody says who
-_LOCK = 7_031_004  # one recompute at a time in a database, and none is posted meanwhile
+_LOCK = 7_031_005  # one recompute at a time in a database, and none is posted meanwhile
 _CORRECTED = 10_000  # an entry's cause is the month as yyyymm, times this, plus the month's revision
 
 
