@@ -265,22 +265,26 @@ def run_step(name: str, moves: Moves, batch: Batch) -> int:
     if isinstance(moves, Close) and name in COMPUTED:
         return _compute(name, moves, batch)
     if isinstance(moves, Close) and name == "update_customer_points_balance":
-        return sum(_post(moves, part) for part in batch.ranges())
+        with connect() as connection:
+            return sum(_post(connection, moves, part) for part in batch.ranges())
     written = 0
-    for part in batch.ranges():
-        with _unhurried() as connection:
-            if isinstance(moves, Close):  # a server that crashed has lost the mark, and maybe the steps before this one
-                _require_mark(connection, "update_customer_points_balance", moves, part)
-            if name == "assign_loyalty_manager_review":  # what nobody decided in time may be asked again
-                _run(connection, "reviews/lapse_overdue", moves, part)
-            with _hashing(connection) if name in MOVING else nullcontext():
-                written += _run(connection, f"steps/{name}", moves, part)
+    with connect() as connection:
+        for part in batch.ranges():
+            with _unhurried(connection):
+                if isinstance(
+                    moves, Close
+                ):  # a server that crashed has lost the mark, and maybe the steps before this one
+                    _require_mark(connection, "update_customer_points_balance", moves, part)
+                if name == "assign_loyalty_manager_review":  # what nobody decided in time may be asked again
+                    _run(connection, "reviews/lapse_overdue", moves, part)
+                with _hashing(connection) if name in MOVING else nullcontext():
+                    written += _run(connection, f"steps/{name}", moves, part)
     return written
 
 
 def _compute(name: str, close: Close, batch: Batch) -> int:
     """One of the steps 1 to 5: the batch and its mark in one transaction; a batch marked already is not done again."""
-    with _unhurried() as connection:
+    with connect() as connection, _unhurried(connection):
         see_candidate(connection, close.candidate)
         done = _mark(connection, name, close, batch)
         if done is not None:
@@ -303,9 +307,9 @@ def _count_rows(table: str) -> None:
         connection.execute(text(f"analyze (skip_locked) loyalty.{table}"))
 
 
-def _post(close: Close, part: Batch) -> int:
+def _post(connection: Connection, close: Close, part: Batch) -> int:
     """Step 6 for a range, in one transaction: debits, then credits with statements and accounts, then debts."""
-    with _unhurried() as connection:
+    with _unhurried(connection):
         _require_mark(connection, COMPUTED[-1], close, part)
         locked = run(connection, "ledger/lock_accounts", **_chosen("ledger/lock_accounts", close, part)).one()
         for rank in range(1, locked.last_rank + 1):
@@ -375,15 +379,15 @@ def drop_dead_runs(connection: Connection, *, closing: bool) -> None:
 
 
 @contextmanager
-def _unhurried() -> Iterator[Connection]:
+def _unhurried(connection: Connection) -> Iterator[None]:
     """A transaction whose commit does not wait for the disc.
 
     What a crash of the server then takes is the newest end of the work, whole transactions in order, and a restart does
     it again. The close itself ends in an ordinary commit, before which all of them are on the disc.
     """
-    with transaction() as connection:
+    with connection.begin():
         connection.execute(text("set local synchronous_commit = off"))
-        yield connection
+        yield
 
 
 @contextmanager
