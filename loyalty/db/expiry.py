@@ -6,6 +6,8 @@ Reads treat all of it as gone at its instant; this only records it, so it is rig
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import text
+
 from loyalty import clock
 from loyalty.db import approvals, erasure, merges, redemptions, reviews
 from loyalty.db.closing import Batch, expire_points
@@ -45,7 +47,7 @@ def expire(as_of: datetime, *, warn: bool = True) -> Expired:
     def each(name: str) -> int:
         return _each(name, members, as_of=as_of, recorded_at=recorded_at, version=terms.version)
 
-    return Expired(
+    done = Expired(
         lots=lots,
         points=points,
         vouchers=each("steps/remove_expired_vouchers"),
@@ -53,6 +55,10 @@ def expire(as_of: datetime, *, warn: bool = True) -> Expired:
         warnings=sum(map(each, _WARNINGS)) if warn else 0,
         staff=_keep_approvals(as_of, recorded_at, terms.version),
     )
+    with transaction() as connection:
+        connection.execute(text("set local default_statistics_target = 10"))
+        run(connection, "ledger/analyze_books")
+    return done
 
 
 def _keep_approvals(as_of: datetime, recorded_at: datetime, version: int) -> int:

@@ -21,7 +21,7 @@ create table loyalty.entries (
     reference text,
     reason text,
     constraint entries_once primary key (period, member_no, kind, cause)
-);
+) partition by range (member_no);
 
 -- A credit is a lot, named by its entry. points = remaining + what debits used + expired.
 create table loyalty.lots (
@@ -35,7 +35,7 @@ create table loyalty.lots (
     expires_at timestamptz,
     origin_lot_no bigint,
     primary key (member_no, lot_no)
-);
+) partition by range (member_no);
 
 create index lots_live on loyalty.lots (member_no, expires_at) where remaining > 0;
 

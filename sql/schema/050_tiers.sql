@@ -11,7 +11,7 @@ create table loyalty.tier_history (
     rules_version integer not null,
     recorded_at timestamptz not null,
     primary key (member_no, effective_at)
-);
+) partition by range (member_no);
 
 comment on column loyalty.tier_history.period is 'the period whose close made or proposed the move';
 

@@ -18,7 +18,7 @@ create table loyalty.vouchers (
     expires_at timestamptz not null,
     period date not null,
     primary key (member_no, tier_no, issued_at)
-);
+) partition by range (member_no);
 
 comment on column loyalty.vouchers.amount is 'minor units of currency';
 comment on column loyalty.vouchers.from_tier_no is 'the tier held until the move that brought it';

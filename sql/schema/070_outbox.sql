@@ -22,6 +22,6 @@ create table loyalty.outbox (
     tries smallint not null default 0,
     finished_at timestamptz,
     constraint outbox_once primary key (kind, occasion, member_no)
-);
+) partition by range (member_no);
 
 create index outbox_queued on loyalty.outbox (message_no) where state = 'queued';

@@ -10,15 +10,6 @@ begin
     on conflict do nothing;
 end $$;
 
--- The partition of a period's statements. Again: does nothing.
-create function loyalty.ensure_statements(wanted date) returns void language plpgsql as $$
-begin
-    execute format(
-        'create table if not exists loyalty.%I partition of loyalty.statements for values from (%L) to (%L)',
-        'statements_' || to_char(wanted, 'YYYY_MM'), wanted, (wanted + interval '1 month')::date
-    );
-end $$;
-
 -- A run's own unlogged partitions of the working tables: one of its marks, and of each other table one for each batch, named for the
 -- batch's first member. Made first and attached then: that, unlike `partition of`, waits for nobody who works on another run, and
 -- nobody waits for it.

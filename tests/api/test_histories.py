@@ -56,7 +56,7 @@ def test_what_tills_tell_ends_in_the_models_books(
     answers = list(play(expected, history))
     months = closed_by(history)
     line.chance = chance
-    with databases() as patch, tempfile.TemporaryDirectory() as folder:
+    with databases(astride=True) as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(closing, "RANGE", history.range_members)
         actual = HttpTill(patch, Path(folder), history.zone, history.rules, batches=history.batches, line=line)
 

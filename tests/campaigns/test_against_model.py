@@ -74,7 +74,7 @@ def test_campaigns_give_what_the_model_gives(
     databases: Databases, running: list[Offer], bought: list[tuple[Sold, int]]
 ) -> None:
     """Law: campaign and points of every purchase are the model's, less what came back; again changes nothing."""
-    with databases() as patch, tempfile.TemporaryDirectory() as folder:
+    with databases(astride=True) as patch, tempfile.TemporaryDirectory() as folder:
         shop = _opened(patch, folder, running)
         shop.sell([*(sold for sold, _ in bought), *_returned(bought)], RUN)
         shop.award(RUN)
@@ -92,7 +92,7 @@ def test_how_purchases_come_in_changes_nothing(
     databases: Databases, running: list[Offer], bought: list[tuple[Sold, int]], parts: int
 ) -> None:
     """Law: late, out of order, refunds in a later file, a run after each file: the points are the model's."""
-    with databases() as patch, tempfile.TemporaryDirectory() as folder:
+    with databases(astride=True) as patch, tempfile.TemporaryDirectory() as folder:
         shop = _opened(patch, folder, running)
         rows = [*(sold for sold, _ in bought), *_returned(bought)]
         for part in range(parts):

@@ -65,6 +65,13 @@ FAULTS: dict[str, tuple[str, int]] = {
         f"{_NO_GUARD}; update entries set period = '2025-12-01' where points = 130 and {CYD}",
         1,
     ),
+    "every_member_has_a_part": (
+        (
+            "insert into members (member_no, customer_id, enrolled_at) overriding system value"
+            " values (10000000, 'beyond', '2026-01-01'); insert into accounts (member_no, tier_no) values (10000000, 1)"
+        ),
+        1,
+    ),
     "every_member_has_an_account": (
         "insert into members (customer_id, enrolled_at) values ('nobody', '2026-01-01')",
         1,

@@ -46,7 +46,7 @@ def test_books_are_sound_through_any_life(databases: Databases, tmp_path_factory
     check, and no point is lost or made but where an entry says so.
     """  # fmt: skip
     chance = random.Random(seed)
-    with databases() as patch:
+    with databases(astride=True) as patch:
         till = TillProduct(patch, tmp_path_factory.mktemp("life"), rules=drawn(chance))
         Life(till, chance).live(BOOKS + PEOPLE)
 
@@ -61,7 +61,7 @@ def test_all_reasons_to_earn_are_sound_through_any_life(databases: Databases, tm
     """  # fmt: skip
     chance = random.Random(seed)
     rules = drawn(chance)
-    with databases() as patch:
+    with databases(astride=True) as patch:
         till = TillProduct(patch, tmp_path_factory.mktemp("life"), rules=rules)
         keys = {"referral_points": 30, "referred_points": 10, "referral_year_max": 2, "share_points": 3}
         install_keys(rules, keys | {"visit_points": 7, "visits_each": 2, "registration_points": 4})

@@ -7,18 +7,27 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import URL, Engine, create_engine, text
 
 from loyalty.db import engine
 from tests.laws import shop
 from tests.laws.product import Product
 
+LAST_BUT_ONE_OF_A_PART = """
+select
+    loyalty.ensure_member_parts(loyalty.members_per_part() + 1),
+    setval('loyalty.members_member_no_seq', loyalty.members_per_part() - 1, false)
+"""
+
 
 class Databases(Protocol):
     """Makes a database that LOYALTY_DATABASE_URL names for as long as it lives."""
 
-    def __call__(self, *, like: str | None = None) -> AbstractContextManager[pytest.MonkeyPatch]:
-        """A copy of a database that nobody is connected to; of the empty, migrated one if none is named."""
+    def __call__(self, *, like: str | None = None, astride: bool = False) -> AbstractContextManager[pytest.MonkeyPatch]:
+        """A copy of a database that nobody is connected to; of the empty, migrated one if none is named.
+
+        astride: the third member begins another part of the books.
+        """
 
 
 @pytest.fixture(scope="session")
@@ -27,21 +36,37 @@ def databases(server: URL, template: str) -> Iterator[Databases]:
     administration = create_engine(server.set(drivername="postgresql+psycopg2"), isolation_level="AUTOCOMMIT")
 
     @contextmanager
-    def database(*, like: str | None = None) -> Iterator[pytest.MonkeyPatch]:
-        name = f"loyalty_law_{uuid.uuid4().hex}"
-        with administration.connect() as connection:
-            connection.execute(text(f"create database {name} template {like or template}"))
-        with pytest.MonkeyPatch.context() as patch:
+    def database(*, like: str | None = None, astride: bool = False) -> Iterator[pytest.MonkeyPatch]:
+        with (
+            _copy(administration, like or (empty if astride else template)) as name,
+            pytest.MonkeyPatch.context() as patch,
+        ):
             patch.setenv("LOYALTY_DATABASE_URL", server.set(database=name).render_as_string(hide_password=False))
             try:
                 yield patch
             finally:
                 engine.dispose()
-                with administration.connect() as connection:
-                    connection.execute(text(f"drop database {name} with (force)"))
 
-    yield database
+    with _copy(administration, template) as empty:
+        own = create_engine(server.set(drivername="postgresql+psycopg2", database=empty))
+        with own.begin() as connection:
+            connection.execute(text(LAST_BUT_ONE_OF_A_PART))
+        own.dispose()
+        yield database
     administration.dispose()
+
+
+@contextmanager
+def _copy(administration: Engine, like: str) -> Iterator[str]:
+    """The name of a copy of a database, there for a while."""
+    name = f"loyalty_law_{uuid.uuid4().hex}"
+    with administration.connect() as connection:
+        connection.execute(text(f"create database {name} template {like}"))
+    try:
+        yield name
+    finally:
+        with administration.connect() as connection:
+            connection.execute(text(f"drop database {name} with (force)"))
 
 
 @pytest.fixture(scope="session")

@@ -150,7 +150,7 @@ def test_recomputes_end_in_the_models_books(databases: Databases, given: Scenari
 def _compare(databases: Databases, given: Scenario) -> None:
     expected = model.Programme(given.zone, given.rules)
     answers = list(played(expected, given.events))
-    with databases() as patch, tempfile.TemporaryDirectory() as folder:
+    with databases(astride=True) as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(closing, "RANGE", given.range_members)
         actual = Product(patch, Path(folder), given.zone, given.rules, batches=given.batches)
 

@@ -58,7 +58,7 @@ def test_corrected_histories_end_in_the_models_books(databases: Databases, histo
     expected = TillProgramme(history.zone, history.rules)
     answers = list(play(expected, history))
     months = closed_by(history)
-    with databases() as patch, tempfile.TemporaryDirectory() as folder:
+    with databases(astride=True) as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(closing, "RANGE", history.range_members)
         actual = TillProduct(patch, Path(folder), history.zone, history.rules, batches=history.batches)
 

@@ -21,7 +21,7 @@ def test_tills_do_what_the_model_does(databases: Databases, scenario: TillScenar
     expected = TillProgramme(scenario.zone, scenario.rules)
     answers = list(play(expected, scenario))
     months = closed_by(scenario)
-    with databases() as patch, tempfile.TemporaryDirectory() as folder:
+    with databases(astride=True) as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(closing, "RANGE", scenario.range_members)
         actual = TillProduct(patch, Path(folder), scenario.zone, scenario.rules, batches=scenario.batches)
 
