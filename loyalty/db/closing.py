@@ -271,9 +271,8 @@ def run_step(name: str, moves: Moves, batch: Batch) -> int:
     with connect() as connection:
         for part in batch.ranges():
             with _unhurried(connection):
-                if isinstance(
-                    moves, Close
-                ):  # a server that crashed has lost the mark, and maybe the steps before this one
+                # a server that crashed has lost the mark, and maybe the steps before this one
+                if isinstance(moves, Close):
                     _require_mark(connection, "update_customer_points_balance", moves, part)
                 if name == "assign_loyalty_manager_review":  # what nobody decided in time may be asked again
                     _run(connection, "reviews/lapse_overdue", moves, part)

@@ -4668,7 +4668,7 @@ begin
     end loop;
 end $$;
 
--- The partition of a period's statements, with its parts. Again: does nothing.
+-- The partition of a period's statements, with its parts: attached as they are. Again: does nothing.
 create function loyalty.ensure_statements(wanted date) returns void language plpgsql as $$
 declare
     made constant text := 'statements_' || to_char(wanted, 'YYYY_MM');
@@ -4677,15 +4677,18 @@ begin
         return;
     end if;
     perform pg_advisory_xact_lock(7031006);
-    execute format(
-        'create table if not exists loyalty.%I partition of loyalty.statements for values from (%L) to (%L) '
-        'partition by range (member_no)', made, wanted, (wanted + interval '1 month')::date
-    );
+    -- somebody may have opened the month meanwhile: a query sees it, a name that was looked up before may be remembered
+    if exists (select from pg_class as c where c.relnamespace = 'loyalty'::regnamespace and c.relname = made) then
+        return;
+    end if;
+    execute format('create table loyalty.%I (like loyalty.statements including all) partition by range (member_no)', made);
     for part in 1 .. loyalty.member_parts() loop
-        if to_regclass(format('loyalty.%s_%s', made, part)) is null then
-            perform loyalty.add_member_part(made, part);
-        end if;
+        perform loyalty.add_member_part(made, part);
     end loop;
+    execute format(
+        'alter table loyalty.statements attach partition loyalty.%I for values from (%L) to (%L)', made, wanted,
+        (wanted + interval '1 month')::date
+    );
 end $$;
 
 -- Whoever enrols: the parts are there before their first row, ten thousand members ahead.

@@ -103,16 +103,19 @@ def test_two_make_no_part_twice(connection: Connection) -> None:
 
 
 def test_who_enrols_beyond_waits_for_nobody_within(connection: Connection) -> None:
-    """Law: a part is made while others write into those there are: neither waits for the other."""
+    """Law: a part is made, or a month opened, while others write into the parts there are: none waits for another."""
     entry = (
         "insert into loyalty.entries (period, member_no, kind, points, occurred_at, recorded_at)"
         " values ('2026-01-01', 1, 'adjust', 5, now(), now())"
     )
+    open_period("2026-01-01")
     connection.execute(text(entry))  # a till, in the middle of its transaction
+    connection.execute(text("select from loyalty.statements where member_no = 1"))
     next_is(PART)
     with transaction() as other:
         other.execute(text("set local lock_timeout = '2s'"))
         other.execute(text("insert into loyalty.members (customer_id, enrolled_at) values ('beyond', now())"))
+        other.execute(text("select loyalty.ensure_statements('2026-02-01')"))
         connection.execute(text("set local lock_timeout = '2s'"))
         connection.execute(text(entry.replace("'adjust'", "'bonus'")))
     connection.rollback()
