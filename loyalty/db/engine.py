@@ -18,7 +18,8 @@ SCHEMA = "loyalty"
 OLDEST_SERVER = 150000  # as the driver counts: 15.0
 CONNECT_SECONDS = 10
 _SETTING = "LOYALTY_DATABASE_URL"
-_OPTIONS = f"-c search_path={SCHEMA} -c timezone=UTC -c jit=off"
+# whatever we stream is read to its end: planned for its first rows, a check looped over each member
+_OPTIONS = f"-c search_path={SCHEMA} -c timezone=UTC -c jit=off -c cursor_tuple_fraction=1"
 
 # Our SQL functions raise LY001 and so on for a refusal, LYB.. for wrong data, LYW.. for lost working tables.
 _OWN_STATES: dict[str, type[LoyaltyError]] = {"LYB": BadInput, "LYW": WorkLost}

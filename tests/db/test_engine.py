@@ -17,15 +17,18 @@ EMAIL = "gold.member@example.com"
 
 
 def test_a_session_is_ours(database: URL) -> None:
-    """Law: names without a schema are found in `loyalty` only, times are UTC, the server sees who connects."""
+    """Law: names without a schema are found in `loyalty` only, times are UTC, the server sees who connects.
+
+    And what is streamed is planned to be read whole.
+    """
     with engine.connect() as connection:
         row = connection.execute(
             text(
                 "select current_database(), current_setting('search_path'), current_setting('timezone'),"
-                " current_setting('application_name')"
+                " current_setting('application_name'), current_setting('cursor_tuple_fraction')"
             )
         ).one()
-    assert tuple(row) == (database.database, "loyalty", "UTC", "loyalty")
+    assert tuple(row) == (database.database, "loyalty", "UTC", "loyalty", "1")
 
 
 def test_a_url_may_bring_options_of_its_own(database: URL, monkeypatch: pytest.MonkeyPatch) -> None:
